@@ -13,6 +13,13 @@
  * clean up and uses arena 0, the only one.
  *
  * Counting: `bytes` sums usable sizes; any thread, relaxed: a figure, nothing is ordered by it.
+ *
+ * Static TLS: jemalloc has 2632 bytes, initial-exec. Linked or preloaded that is no matter; a dlopen of a library that
+ * holds it while the program runs fails ("cannot allocate memory in static TLS block"), unless the program was started
+ * with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096. Measured with glibc 2.36 and a TLS block of 2633 bytes: 512,
+ * the default, fails, 1456 fails, 1457 is enough.
+ *
+ * Forbidden here: malloc, and locks other than jemalloc's own.
  */
 #include "alloc/offheap.h"
 

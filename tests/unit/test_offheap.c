@@ -162,8 +162,10 @@ Test(offheap, first_use_in_a_destructor) {
 }
 
 static tri_aint stop;
+static pthread_barrier_t started; /* a sanitizer's locks are held while a thread starts, and not handled at fork */
 
 static void *busy(void *arg) {
+  pthread_barrier_wait(&started);
   while (!tri_int_load_acq(&stop)) {
     tri_offheap_free(tri_offheap_alloc(3000));
     tri_offheap_free(tri_offheap_alloc(300000));
@@ -181,7 +183,9 @@ static void child_works(void) {
 
 Test(offheap, fork_while_threads_allocate, .timeout = 60) {
   pthread_t t[3];
+  pthread_barrier_init(&started, NULL, 4);
   for (size_t i = 0; i < 3; i++) pthread_create(&t[i], NULL, busy, NULL);
+  pthread_barrier_wait(&started);
   for (int i = 0; i < 50; i++) {
     tri_offheap_fork_prepare();
     pid_t pid = fork();
