@@ -1,0 +1,22 @@
+/* The only door to the kernel's memory calls. Every function preserves errno. */
+#ifndef TRI_ALLOC_OS_H
+#define TRI_ALLOC_OS_H
+
+#include "internal/base.h"
+
+size_t tri_os_page_size(void); /* the kernel's, at run time: 4, 16 or 64 KiB */
+
+/* Address space without access (PROT_NONE, MAP_NORESERVE), aligned to `align` (a power of two), at a random address
+ * where the kernel allows it. NULL if refused. */
+void *tri_os_reserve(size_t size, size_t align);
+/* Makes reserved pages readable and writable. They read as zero. False: no memory (nothing changed). */
+bool tri_os_commit(void *addr, size_t size);
+/* Gives the pages' memory back; the addresses stay and read as zero (MADV_DONTNEED). False if the kernel refused
+ * (mlock'ed pages): the content is then undefined. */
+bool tri_os_release(void *addr, size_t size);
+/* Gives address space back for good: for the tail of the reserve only. */
+void tri_os_unreserve(void *addr, size_t size);
+/* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. */
+size_t tri_os_address_space_left(void);
+
+#endif
