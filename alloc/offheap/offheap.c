@@ -1,5 +1,5 @@
 /*
- * Off-heap memory: tri_offheap_*, on a private copy of jemalloc (made by privatize.sh, fed by jemalloc_port.c). For
+ * Off-heap memory: tri_offheap_raw_*, on a private copy of jemalloc (made by privatize.sh, fed by jemalloc_port.c). For
  * the runtime's variable-sized metadata and for programs that want memory which the collector neither scans nor frees.
  *
  * Locks: none of ours; jemalloc's stand where TRI_RANK_OFFHEAP says: below them only ownmap's leaf. Builds with full
@@ -55,7 +55,7 @@ static void count(size_t added, size_t taken) {
   tri_fetch_add_rlx(&bytes, (uint64_t)added - taken);
 }
 
-void *tri_offheap_alloc(size_t size) {
+void *tri_offheap_raw_alloc(size_t size) {
   int saved = errno;
   enter();
   void *p = tri_je_malloc(size);
@@ -65,10 +65,10 @@ void *tri_offheap_alloc(size_t size) {
   return p;
 }
 
-void *tri_offheap_realloc(void *old, size_t size) {
-  if (old == NULL) return tri_offheap_alloc(size);
+void *tri_offheap_raw_realloc(void *old, size_t size) {
+  if (old == NULL) return tri_offheap_raw_alloc(size);
   if (size == 0) {
-    tri_offheap_free(old);
+    tri_offheap_raw_free(old);
     return NULL;
   }
   int saved = errno;
@@ -81,7 +81,7 @@ void *tri_offheap_realloc(void *old, size_t size) {
   return p;
 }
 
-void tri_offheap_free(void *p) {
+void tri_offheap_raw_free(void *p) {
   if (p == NULL) return;
   int saved = errno;
   enter();
@@ -97,7 +97,7 @@ size_t tri_offheap_bytes(void) {
 
 void tri_offheap_fork_prepare(void) {
   /* jemalloc's fork handlers expect it to be started. */
-  tri_offheap_free(tri_offheap_alloc(1));
+  tri_offheap_raw_free(tri_offheap_raw_alloc(1));
   tri_je_jemalloc_prefork();
 }
 

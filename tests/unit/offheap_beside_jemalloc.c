@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/offheap.h"
 #include "alloc/ownmap.h"
 #include "tricolor/tricolor.h"
 
@@ -27,7 +28,7 @@ int main(void) {
   if (mallctl("opt.narenas", &narenas, &len, NULL, 0) != 0) return fail("the program's jemalloc has no opt.narenas");
   if (narenas == 1) return fail("the program's jemalloc runs with our settings");
   for (size_t size = 1; size < 10000000; size = size * 2 + 1) {
-    char *theirs = malloc(size), *too = mallocx(size, 0), *ours = tri_offheap_alloc(size);
+    char *theirs = malloc(size), *too = mallocx(size, 0), *ours = tri_offheap_raw_alloc(size);
     if (theirs == NULL || too == NULL || ours == NULL) return fail("no memory");
     memset(theirs, 1, size);
     memset(too, 2, size);
@@ -36,7 +37,7 @@ int main(void) {
     if (!in_ownmap(ours)) return fail("our memory is not in our table");
     free(theirs);
     free(too);
-    tri_offheap_free(ours);
+    tri_offheap_raw_free(ours);
   }
   return tri_offheap_bytes() == 0 ? 0 : fail("bytes are left");
 }
