@@ -247,12 +247,22 @@ struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32
   return s;
 }
 
-void tri_mheap_free_span(struct tri_mspan *s) {
+static struct tri_mspan freed_pages, reclaimed_pages; /* tombstones: state DEAD for ever */
+
+bool tri_mheap_page_was_freed(uintptr_t addr) {
+  return tri_mheap_span_of(addr) == &freed_pages;
+}
+
+bool tri_mheap_page_was_reclaimed(uintptr_t addr) {
+  return tri_mheap_span_of(addr) == &reclaimed_pages;
+}
+
+void tri_mheap_free_span(struct tri_mspan *s, bool reclaimed) {
   tri_check(tri_int_load_rlx(&s->state) == TRI_SPAN_DEAD);
   size_t page = page_of(s->base);
   tri_lock_acquire(&heap.lock);
   tri_check(page < heap.pages.pages && tri_heap_range.spans[page] == s);
-  set_table(page, s->npages, NULL);
+  set_table(page, s->npages, reclaimed ? &reclaimed_pages : &freed_pages);
   tri_pagealloc_free(&heap.pages, page, s->npages);
   heap.inuse_pages -= s->npages;
   heap.nspans--;
@@ -274,7 +284,7 @@ bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzer
   *ret_needzero = false;
   tri_lock_acquire(&heap.lock);
   if (npages < old) {
-    set_table(page + npages, old - npages, NULL);
+    set_table(page + npages, old - npages, &freed_pages);
     tri_pagealloc_free(&heap.pages, page + npages, old - npages);
   } else if (npages > old) {
     ok = extend_at(page + old, npages - old, &scavenged);
@@ -413,6 +423,7 @@ void tri_mheap_check(void) {
   tri_check(tri_load_rlx(&tri_heap_range.used_bytes) == heap.pages.pages << TRI_PAGE_SHIFT);
   for (size_t page = 0; page < heap.pages.pages;) {
     struct tri_mspan *s = tri_heap_range.spans[page];
+    if (s == &freed_pages || s == &reclaimed_pages) s = NULL;
     size_t n = s != NULL ? check_span(s, page) : 1;
     const struct tri_chunk_bits *c = &heap.pages.chunks[page / TRI_CHUNK_PAGES];
     tri_check(((c->inuse[page / 64 % TRI_CHUNK_WORDS] >> (page % 64)) & 1) == (s != NULL));

@@ -26,8 +26,12 @@ bool tri_mheap_init(size_t max_bytes);
  * NULL: no memory (the heap cannot grow). */
 struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32_t nelems);
 /* Gives the pages back. The caller has set state to DEAD (release) and holds the only reference, except stale ones
- * that check state. */
-void tri_mheap_free_span(struct tri_mspan *s);
+ * that check state. reclaimed: the collector freed it, not the program. */
+void tri_mheap_free_span(struct tri_mspan *s, bool reclaimed);
+/* What a free page was: of a span that the program freed, or of one that the collector reclaimed. For error messages;
+ * the page table keeps a tombstone, a span that is DEAD for ever, until the page is used again. */
+bool tri_mheap_page_was_freed(uintptr_t addr);
+bool tri_mheap_page_was_reclaimed(uintptr_t addr);
 /* Resizes a large span in place: shrinks, or grows into free pages behind it. Updates npages; the caller sets
  * elemsize. ret_needzero: the added pages may hold old data. */
 bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzero);

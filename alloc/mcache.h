@@ -1,0 +1,77 @@
+/*
+ * mcache: a thread's own spans, one current per span class and any number with room behind it. The fast paths of
+ * malloc and free; no lock, no atomic read-modify-write.
+ */
+#ifndef TRI_ALLOC_MCACHE_H
+#define TRI_ALLOC_MCACHE_H
+
+#include "alloc/mspan.h"
+
+/* The group of 64 slots that malloc takes from. Without a current span: a constant group with no valid slot. */
+struct tri_mcache_hot {
+  struct tri_bitgroup *group;
+  uint64_t valid;  /* bits of the group that are slots */
+  uintptr_t first; /* address of the group's slot 0 */
+  size_t size;     /* bytes in a slot */
+};
+
+enum tri_mcache_room {
+  TRI_ROOM_NONE = 0, /* not on the room list */
+  TRI_ROOM_LISTED,
+  TRI_ROOM_EMPTY, /* listed, no slot in use, counted in empty_bytes */
+};
+
+struct tri_mcache_class {
+  struct tri_mspan *span; /* current, or NULL */
+  struct tri_mspan *room; /* owned spans with room, most recently freed into first; linked by tnext, tprev */
+  uint32_t group_index;   /* of hot.group in span */
+};
+
+struct tri_mcache {
+  /* Names this cache in mspan.owner: its address and, in the top 16 bits, an epoch that changes when all its spans are
+   * taken from it at once. Owner writes (or the stopped world); others read. */
+  tri_aword token;
+  tri_aword inbox;      /* spans of ours that others freed into; linked by rnext; others push, the owner takes all */
+  int64_t live_delta;   /* bytes handed out minus bytes freed since the last flush */
+  uint64_t gross_bytes; /* bytes taken up since the last flush, whole groups at a time */
+  size_t empty_bytes;   /* in listed spans without a slot in use */
+  uint64_t used[3];     /* span classes touched since the last discard */
+  struct tri_mcache_hot hot[TRI_NUM_SPANCLASSES];
+  struct tri_mcache_class cls[TRI_NUM_SPANCLASSES];
+};
+
+void tri_mcache_init(struct tri_mcache *c); /* memory zeroed or used as an mcache before */
+/* Thread exit: every span with room goes to its central, the others become unowned. */
+void tri_mcache_release(struct tri_mcache *c);
+/* World stopped, before the flip of the centrals: forgets every span. O(classes used). */
+void tri_mcache_discard_stw(struct tri_mcache *c);
+/* Adds the counters to tri_state and calls tri_port_heap_grew when a cycle is due. */
+void tri_mcache_flush(struct tri_mcache *c);
+
+/* Finds room for the class and allocates from it. NULL: no memory. */
+void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass);
+/* After a free that emptied a group or went into a span taken for full. */
+void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s);
+
+TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
+  struct tri_mcache_hot *h = &c->hot[spanclass];
+  struct tri_bitgroup *g = h->group;
+  uint64_t free_slots = ~g->alloc & h->valid;
+  if (tri_unlikely(free_slots == 0)) return tri_mcache_alloc_slow(c, spanclass);
+  unsigned i = (unsigned)__builtin_ctzll(free_slots);
+  uint64_t bit = free_slots & -free_slots;
+  g->alloc |= bit;
+  g->reclaimed &= ~bit;
+  c->live_delta += (int64_t)h->size;
+  return (void *)(h->first + i * h->size);
+}
+
+/* Frees a slot of a span that c owns; the caller has checked that its alloc bit is set. */
+TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint64_t bit) {
+  uint64_t left = g->alloc & ~bit;
+  g->alloc = left;
+  c->live_delta -= (int64_t)s->elemsize;
+  if (tri_unlikely(left == 0 || s->full)) tri_mcache_freed_slow(c, s);
+}
+
+#endif

@@ -1,0 +1,363 @@
+/*
+ * mcentral: all spans of one span class, in three lists. Between mcache (which owns spans while it allocates from
+ * them) and mheap (which makes and takes pages).
+ *
+ *   UNSWEPT --sweep--> PARTIAL --acquire--> BUSY --release--> PARTIAL       flip: all of them -> UNSWEPT, O(1)
+ *      |                                     |
+ *      +--sweep, nothing alive--> mheap <----+--retire (the owner freed all)
+ *
+ * Go keeps two span sets for partial and two for full spans and swaps their roles; with one intrusive list per state a
+ * flip is three splices, and spans that an mcache owns stay listed, so nothing has to be flushed out of sleeping
+ * threads. Who owns a BUSY span is in s->owner: a token that is the mcache's current one, a stale one, or 0.
+ *
+ * Invariants:
+ *   [CENTRAL-1] a span that is not in UNSWEPT has sweepgen == h; one in UNSWEPT has h - 2; NONE is held by one thread.
+ *   [CENTRAL-2] owner changes from none or stale to a token only under the lock, on a swept span.
+ *   [CENTRAL-3] rpending == 1 means linked in exactly one stack (this pending, or an mcache's inbox). Whoever takes a
+ *               span from a stack reads rnext, then clears rpending, then looks at rfree: a free after that tells again.
+ *               A span may die and be reborn while linked; takers check state, class and owner.
+ *
+ * Locks: one per span class, rank CENTRAL; sweeping and mheap calls happen outside it. Pushes to pending take no lock.
+ * Memory ordering: push releases what was freed, the taker's exchange acquires it; s->owner is stored with release
+ * under the lock and loaded with acquire by freeing threads.
+ * Forbidden here: touching object memory, waiting for another thread (except ensure_swept, which waits for a sweep).
+ */
+#include "alloc/mcentral.h"
+
+#include <sched.h>
+
+#include "alloc/mcache.h"
+#include "alloc/mspan_sweep.h"
+#include "internal/check.h"
+#include "internal/lock.h"
+#include "internal/state.h"
+
+struct span_list {
+  struct tri_mspan *head, *tail;
+};
+
+struct mcentral {
+  struct tri_lock lock; /* guards the lists and, in their spans, clist, cnext, cprev */
+  struct span_list lists[TRI_CLIST_COUNT];
+  tri_aword pending; /* stack of spans with remote frees, linked by rnext */
+} TRI_CACHE_ALIGNED;
+
+/* After so many sweeps without a free slot an allocating thread grows the heap instead, as in Go. */
+enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
+
+__extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
+    [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
+
+static uint32_t sweepgen(void) { return tri_int_load_acq(&tri_state.sweepgen); }
+
+static void list_push(struct mcentral *m, struct tri_mspan *s, enum tri_central_list to) {
+  struct span_list *l = &m->lists[to];
+  s->clist = (uint8_t)to;
+  s->cprev = NULL;
+  s->cnext = l->head;
+  if (l->head) {
+    l->head->cprev = s;
+  } else {
+    l->tail = s;
+  }
+  l->head = s;
+}
+
+/* A flip splices whole lists and leaves clist as it was: an unswept span is known by its sweepgen. */
+static enum tri_central_list list_of(const struct tri_mspan *s) {
+  if (s->clist == TRI_CLIST_NONE || tri_int_load_acq(&s->sweepgen) == sweepgen()) return s->clist;
+  return TRI_CLIST_UNSWEPT;
+}
+
+static void list_unlink(struct mcentral *m, struct tri_mspan *s) {
+  struct span_list *l = &m->lists[list_of(s)];
+  if (s->cprev) {
+    s->cprev->cnext = s->cnext;
+  } else {
+    l->head = s->cnext;
+  }
+  if (s->cnext) {
+    s->cnext->cprev = s->cprev;
+  } else {
+    l->tail = s->cprev;
+  }
+  s->clist = TRI_CLIST_NONE;
+}
+
+static bool list_is_empty(const struct mcentral *m, enum tri_central_list list) {
+  return tri_load_rlx((const tri_aword *)(const void *)&m->lists[list].head) == 0;
+}
+
+static void list_splice(struct mcentral *m, enum tri_central_list from, enum tri_central_list to) {
+  struct span_list *f = &m->lists[from], *t = &m->lists[to];
+  if (!f->head) return;
+  f->tail->cnext = t->head;
+  if (t->head) {
+    t->head->cprev = f->tail;
+  } else {
+    t->tail = f->tail;
+  }
+  t->head = f->head;
+  f->head = f->tail = NULL;
+}
+
+static struct mcentral *central_of(const struct tri_mspan *s) { return &centrals[s->spanclass]; }
+
+static struct tri_mcache *mcache_of(uint64_t token) {
+  return (struct tri_mcache *)(uintptr_t)(token & (((uint64_t)1 << 48) - 1));
+}
+
+/* True if token is the present name of an mcache. mcaches are type-stable, so a stale one can be asked. */
+static bool token_is_current(uint64_t token) { return token != 0 && tri_load_acq(&mcache_of(token)->token) == token; }
+
+static void stack_push(tri_aword *stack, struct tri_mspan *s) {
+  uint64_t head;
+  do {
+    head = tri_load_acq(stack);
+    s->rnext = (struct tri_mspan *)(uintptr_t)head;
+  } while (!tri_cas_acq_rel(stack, head, (uintptr_t)s));
+}
+
+void tri_mcentral_notify_rfree(struct tri_mspan *s) {
+  if (tri_int_exchange_acq_rel(&s->rpending, 1) == 1) return;
+  uint64_t owner = tri_load_acq(&s->owner);
+  if (!token_is_current(owner)) {
+    stack_push(&central_of(s)->pending, s);
+    return;
+  }
+  struct tri_mcache *c = mcache_of(owner);
+  stack_push(&c->inbox, s);
+  /* The owner changes its token and then empties its inbox; we push and then look at the token: one of us sees it. */
+  tri_fence_seq();
+  if (tri_load_acq(&c->token) == owner) return;
+  struct tri_mspan *list = (struct tri_mspan *)(uintptr_t)tri_exchange_acq_rel(&c->inbox, 0);
+  while (list) {
+    struct tri_mspan *next = list->rnext;
+    stack_push(&central_of(list)->pending, list);
+    list = next;
+  }
+}
+
+/* A span that the pending stack named: available if nobody owns it. Reborn elsewhere, or owned: told on. */
+static void offer(unsigned spanclass, struct tri_mspan *s) {
+  struct mcentral *m = &centrals[spanclass];
+  bool forward = false;
+  tri_lock_acquire(&m->lock);
+  bool small = tri_int_load_acq(&s->state) == TRI_SPAN_SMALL;
+  bool ours = small && s->spanclass == spanclass && list_of(s) == TRI_CLIST_BUSY;
+  if (small && (s->spanclass != spanclass || (ours && token_is_current(tri_load_acq(&s->owner))))) {
+    forward = true;
+  } else if (ours) {
+    tri_store_rel(&s->owner, 0);
+    list_unlink(m, s);
+    list_push(m, s, TRI_CLIST_PARTIAL);
+  }
+  tri_lock_release(&m->lock);
+  if (forward) tri_mcentral_notify_rfree(s);
+}
+
+void tri_mcentral_drain_pending(unsigned spanclass) {
+  struct mcentral *m = &centrals[spanclass];
+  if (tri_load_rlx(&m->pending) == 0) return;
+  struct tri_mspan *s = (struct tri_mspan *)(uintptr_t)tri_exchange_acq_rel(&m->pending, 0);
+  while (s) {
+    struct tri_mspan *next = s->rnext;
+    tri_int_exchange_acq_rel(&s->rpending, 0);
+    if (spanclass >= 2) {
+      offer(spanclass, s);
+    } else if (tri_int_load_acq(&s->state) == TRI_SPAN_LARGE && tri_load_acq(&s->bits[0].rfree)) {
+      tri_mcentral_free_large(s);
+    }
+    s = next;
+  }
+}
+
+static void bury(struct tri_mspan *s, bool reclaimed) {
+  tri_int_store_rel(&s->state, TRI_SPAN_DEAD);
+  tri_mheap_free_span(s, reclaimed);
+}
+
+/* s was taken from UNSWEPT (clist NONE, sweepgen h - 1). With a token the caller wants it if it has room. Returns true
+ * if s is now the caller's. */
+static bool sweep_taken(struct tri_mspan *s, uint64_t token) {
+  struct mcentral *m = central_of(s);
+  bool large = tri_int_load_acq(&s->state) == TRI_SPAN_LARGE;
+  struct tri_sweep_result r = tri_mspan_sweep(s);
+  if (r.live == 0 && (token == 0 || large)) {
+    bury(s, r.freed > 0);
+    return false;
+  }
+  bool room = r.live < s->nelems;
+  bool mine = room && token != 0;
+  tri_lock_acquire(&m->lock);
+  if (mine) tri_store_rel(&s->owner, token);
+  list_push(m, s, room && !mine ? TRI_CLIST_PARTIAL : TRI_CLIST_BUSY);
+  tri_int_store_rel(&s->sweepgen, sweepgen());
+  tri_lock_release(&m->lock);
+  return mine;
+}
+
+static struct tri_mspan *take_unswept(struct mcentral *m) {
+  if (list_is_empty(m, TRI_CLIST_UNSWEPT)) return NULL;
+  tri_lock_acquire(&m->lock);
+  struct tri_mspan *s = m->lists[TRI_CLIST_UNSWEPT].tail;
+  if (s) {
+    list_unlink(m, s);
+    tri_int_store_rel(&s->sweepgen, sweepgen() - 1);
+  }
+  tri_lock_release(&m->lock);
+  return s;
+}
+
+bool tri_mcentral_sweep_one(unsigned spanclass) {
+  struct tri_mspan *s = take_unswept(&centrals[spanclass]);
+  if (!s) return false;
+  sweep_taken(s, 0);
+  return true;
+}
+
+bool tri_mcentral_ensure_swept(struct tri_mspan *s) {
+  struct mcentral *m = central_of(s);
+  uint32_t h = sweepgen();
+  if (tri_int_load_acq(&s->sweepgen) == h) return true;
+  tri_lock_acquire(&m->lock);
+  bool mine = list_of(s) == TRI_CLIST_UNSWEPT;
+  if (mine) {
+    list_unlink(m, s);
+    tri_int_store_rel(&s->sweepgen, h - 1);
+  }
+  tri_lock_release(&m->lock);
+  if (mine) sweep_taken(s, 0);
+  while (tri_int_load_acq(&s->state) != TRI_SPAN_DEAD && tri_int_load_acq(&s->sweepgen) == h - 1) sched_yield();
+  return tri_int_load_acq(&s->state) != TRI_SPAN_DEAD;
+}
+
+static struct tri_mspan *take_partial(struct mcentral *m, uint64_t token) {
+  if (list_is_empty(m, TRI_CLIST_PARTIAL)) return NULL;
+  tri_lock_acquire(&m->lock);
+  struct tri_mspan *s = m->lists[TRI_CLIST_PARTIAL].head;
+  if (s) {
+    list_unlink(m, s);
+    list_push(m, s, TRI_CLIST_BUSY);
+    tri_store_rel(&s->owner, token);
+  }
+  tri_lock_release(&m->lock);
+  return s;
+}
+
+static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
+                                  uint64_t token) {
+  struct tri_mspan *s = tri_mheap_alloc_span(npages, align_pages, nelems);
+  if (!s) return NULL;
+  struct mcentral *m = &centrals[spanclass];
+  /* Before init stores the state: a large object exists from the first moment that a lookup can see it. */
+  if (spanclass < 2) s->bits[0].alloc = 1;
+  tri_mspan_init(s, spanclass, sweepgen());
+  tri_lock_acquire(&m->lock);
+  tri_store_rel(&s->owner, token);
+  list_push(m, s, TRI_CLIST_BUSY);
+  tri_lock_release(&m->lock);
+  return s;
+}
+
+static struct tri_mspan *acquire_by_sweeping(struct mcentral *m, uint64_t token) {
+  for (int i = 0; i < MAX_SWEEPS_PER_ACQUIRE; i++) {
+    struct tri_mspan *s = take_unswept(m);
+    if (!s) return NULL;
+    if (sweep_taken(s, token)) return s;
+  }
+  return NULL;
+}
+
+struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token) {
+  struct mcentral *m = &centrals[spanclass];
+  tri_assert(spanclass >= 2);
+  for (;;) {
+    struct tri_mspan *s = take_partial(m, token);
+    if (!s && tri_load_rlx(&m->pending)) {
+      tri_mcentral_drain_pending(spanclass);
+      s = take_partial(m, token);
+    }
+    if (!s) s = acquire_by_sweeping(m, token);
+    if (!s) break;
+    tri_mspan_collect_rfree(s);
+    if (tri_mspan_has_room(s)) return s;
+    /* Offered for a remote free that an earlier owner had collected already: full, and now ours. */
+    tri_mcentral_release(s);
+  }
+  unsigned c = spanclass >> 1;
+  return new_span(spanclass, tri_class_pages[c], 1, tri_class_nelems[c], token);
+}
+
+void tri_mcentral_release(struct tri_mspan *s) {
+  struct mcentral *m = central_of(s);
+  bool room = tri_mspan_has_room(s);
+  tri_lock_acquire(&m->lock);
+  tri_store_rel(&s->owner, 0);
+  if (room) {
+    list_unlink(m, s);
+    list_push(m, s, TRI_CLIST_PARTIAL);
+  }
+  tri_lock_release(&m->lock);
+}
+
+void tri_mcentral_retire(struct tri_mspan *s) {
+  struct mcentral *m = central_of(s);
+  tri_assert(tri_mspan_empty(s));
+  tri_lock_acquire(&m->lock);
+  list_unlink(m, s);
+  tri_lock_release(&m->lock);
+  tri_store_rel(&s->owner, 0);
+  bury(s, false);
+}
+
+struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan) {
+  tri_mcentral_drain_pending(noscan);
+  return new_span(noscan, npages, align_pages, 1, 0);
+}
+
+void tri_mcentral_free_large(struct tri_mspan *s) {
+  if (!tri_mcentral_ensure_swept(s)) return;
+  struct mcentral *m = central_of(s);
+  tri_lock_acquire(&m->lock);
+  /* Freed by its program, named by a pending stack and perhaps reborn: whoever unlinks it buries it. */
+  bool mine = tri_int_load_acq(&s->state) == TRI_SPAN_LARGE && central_of(s) == m && list_of(s) == TRI_CLIST_BUSY &&
+              tri_load_acq(&s->bits[0].rfree) != 0;
+  if (mine) list_unlink(m, s);
+  tri_lock_release(&m->lock);
+  if (mine) bury(s, false);
+}
+
+void tri_mcentral_flip_stw(void) {
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
+    struct mcentral *m = &centrals[i];
+    tri_mcentral_drain_pending(i);
+    tri_lock_acquire(&m->lock); /* against threads past their registration's end */
+    tri_check(m->lists[TRI_CLIST_UNSWEPT].head == NULL);
+    list_splice(m, TRI_CLIST_PARTIAL, TRI_CLIST_UNSWEPT);
+    list_splice(m, TRI_CLIST_BUSY, TRI_CLIST_UNSWEPT);
+    tri_lock_release(&m->lock);
+  }
+}
+
+void tri_mcentral_each(unsigned spanclass, void (*fn)(struct tri_mspan *, void *), void *arg) {
+  struct mcentral *m = &centrals[spanclass];
+  tri_lock_acquire(&m->lock);
+  for (int l = TRI_CLIST_UNSWEPT; l < TRI_CLIST_COUNT; l++)
+    for (struct tri_mspan *s = m->lists[l].head; s; s = s->cnext) fn(s, arg);
+  tri_lock_release(&m->lock);
+}
+
+bool tri_mcentral_all_swept(void) {
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++)
+    if (!list_is_empty(&centrals[i], TRI_CLIST_UNSWEPT)) return false;
+  return true;
+}
+
+void tri_mcentral_lock_all(void) {
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_lock_acquire(&centrals[i].lock);
+}
+
+void tri_mcentral_unlock_all(void) {
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_lock_release(&centrals[i].lock);
+}

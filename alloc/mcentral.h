@@ -1,0 +1,50 @@
+/*
+ * mcentral: all spans of one span class. Fed by mheap; feeds the mcaches. Spanclasses 0 and 1 hold the large spans.
+ */
+#ifndef TRI_ALLOC_MCENTRAL_H
+#define TRI_ALLOC_MCENTRAL_H
+
+#include "alloc/mheap.h"
+
+enum tri_central_list {
+  TRI_CLIST_NONE = 0, /* being moved or swept by the thread that unlinked it */
+  TRI_CLIST_UNSWEPT,  /* sweepgen == h - 2 */
+  TRI_CLIST_PARTIAL,  /* swept, unowned, has room */
+  TRI_CLIST_BUSY,     /* swept; owned by an mcache, or unowned and full */
+  TRI_CLIST_COUNT,
+};
+
+/* A span of the class with at least one free slot, owned by `token`; swept. NULL: no memory. */
+struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token);
+/* The owner gives a span up (thread exit): unowned afterwards. */
+void tri_mcentral_release(struct tri_mspan *s);
+/* The owner gives an empty span up: its pages go back to mheap, unless a late remote free still refers to it. */
+void tri_mcentral_retire(struct tri_mspan *s);
+
+/* A new large object of npages pages, in use, counted in no mcache. NULL: no memory. */
+struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan);
+/* Frees a large span; the caller won the slot's rfree bit. */
+void tri_mcentral_free_large(struct tri_mspan *s);
+
+/* Somebody set an rfree bit in s: tells the owner, or the central if there is none. Lock-free, async-signal-safe. */
+void tri_mcentral_notify_rfree(struct tri_mspan *s);
+/* Spans whose remote frees this central was told of: makes those with room available. */
+void tri_mcentral_drain_pending(unsigned spanclass);
+
+/* Sweeps one span of the class if any is left to sweep. False when there is none. */
+bool tri_mcentral_sweep_one(unsigned spanclass);
+/* Returns when s has been swept in this generation, by this thread or another. False when s died by that. */
+bool tri_mcentral_ensure_swept(struct tri_mspan *s);
+
+/* World stopped, nothing unswept: every span becomes unswept. The caller then raises sweepgen by 2. */
+void tri_mcentral_flip_stw(void);
+
+/* Calls fn for every span in the central's lists, with its lock held. */
+void tri_mcentral_each(unsigned spanclass, void (*fn)(struct tri_mspan *, void *), void *arg);
+/* True when every list is empty of unswept spans. */
+bool tri_mcentral_all_swept(void);
+
+void tri_mcentral_lock_all(void); /* fork */
+void tri_mcentral_unlock_all(void);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * mspan: a run of pages cut into slots of one size, and the bits that say what each slot is. All state lies here, off
+ * the heap; a free slot holds nothing of ours.
+ */
+#ifndef TRI_ALLOC_MSPAN_H
+#define TRI_ALLOC_MSPAN_H
+
+#include "alloc/sizeclass.h"
+#include "internal/atomic.h"
+
+/*
+ * The bits of 64 slots, side by side so that malloc and free touch one cache line.
+ *   alloc      1: in the program's hands. Bits past the last slot are always 0. Owner, or sweeper.
+ *   reclaimed  1: the collector freed the slot and nobody got it since. Owner clears, sweeper sets.
+ *   mark       1: reached in this cycle. Any marker, fetch-or.
+ *   rfree      1: freed by a thread that does not own the span. Any thread, fetch-or; owner or sweeper collects.
+ */
+struct tri_bitgroup {
+  uint64_t alloc;
+  uint64_t reclaimed;
+  tri_aword mark;
+  tri_aword rfree;
+};
+
+enum tri_mspan_state {
+  TRI_SPAN_DEAD = 0, /* no pages: the struct lies in mheap's pool */
+  TRI_SPAN_SMALL,    /* slots of a size class */
+  TRI_SPAN_LARGE,    /* one object */
+};
+
+struct tri_mspan {
+  /* Constant while state != DEAD. First line: all that marking and free need. */
+  uintptr_t base;            /* first byte */
+  size_t elemsize;           /* bytes in a slot; large: npages * TRI_PAGE_SIZE */
+  struct tri_bitgroup *bits; /* ngroups of them; bits0 when one is enough */
+  uint32_t divmul;           /* slot index = (offset * divmul) >> 32; 0 for large spans */
+  uint32_t nelems;
+  uint8_t spanclass; /* class * 2 + noscan */
+  uint8_t pad;
+  uint16_t ngroups;
+  tri_aint state;    /* enum tri_mspan_state; stored (release) last at birth, first at death */
+  tri_aword owner;   /* token of the owning mcache, or 0; see alloc/mcache.h */
+  tri_aint sweepgen; /* relative to the heap's h: h-2 to be swept, h-1 being swept, h swept */
+  tri_aint rpending; /* 1 while linked in a remote-free stack through rnext; survives death and rebirth */
+
+  /* Second line. */
+  size_t npages;
+  struct tri_mspan *rnext;
+  struct tri_mspan *cnext, *cprev; /* mcentral's lists; guarded by the central's lock */
+  struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room; owner only */
+  uint8_t clist;                   /* enum tri_central_list; guarded by the central's lock */
+  uint8_t room;                    /* owner only: enum tri_mcache_room */
+  uint8_t needzero;                /* 1: may hold old data */
+  uint8_t full;                    /* owner only: 1 when the owner found no free slot and moved on */
+  struct tri_bitgroup bits0;
+};
+
+TRI_INLINE unsigned tri_mspan_noscan(const struct tri_mspan *s) { return s->spanclass & 1u; }
+/* Bits of group `g` that stand for slots. */
+TRI_INLINE uint64_t tri_mspan_valid(const struct tri_mspan *s, uint32_t g) {
+  uint32_t left = s->nelems - g * 64;
+  return left >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
+}
+/* The slot that holds addr; addr must lie in the span. May be nelems or more in the tail: its alloc bit is then 0 or
+ * lies in the last group's unused bits, since nelems is rounded up to whole groups (checked by test_sizeclass). */
+TRI_INLINE uint32_t tri_mspan_index(const struct tri_mspan *s, uintptr_t addr) {
+  return (uint32_t)(((uint64_t)(addr - s->base) * s->divmul) >> 32);
+}
+TRI_INLINE uintptr_t tri_mspan_slot(const struct tri_mspan *s, uint32_t index) { return s->base + index * s->elemsize; }
+
+/* Prepares a span fresh from mheap (base, npages, needzero set, `bits` set when nelems > 64) for slots of a size
+ * class, or for one large object (spanclass 0 or 1). All slots free and unmarked; state is stored last. */
+void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen);
+
+/* True when no slot is in use. Owner or sole holder only. */
+bool tri_mspan_empty(const struct tri_mspan *s);
+/* True when some slot is free. Owner or sole holder only. */
+bool tri_mspan_has_room(const struct tri_mspan *s);
+/* Moves what other threads freed into the alloc bits; returns the number of slots. Owner or sole holder only. */
+uint32_t tri_mspan_collect_rfree(struct tri_mspan *s);
+
+/* Every invariant of the struct, for -Dchecks=full and tests. Fatal when broken. Sole holder or stopped world. */
+void tri_mspan_check(const struct tri_mspan *s);
+
+#endif

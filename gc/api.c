@@ -1,0 +1,145 @@
+/*
+ * The public functions of tricolor/tricolor.h: thin, each named there with its contract. Allocation and free are
+ * gc/heap.c's, roots gc/roots.c's, cycles gc/cycle.c's, off-heap memory alloc/offheap/offheap.c's.
+ */
+#include "tricolor/tricolor.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/offheap.h"
+#include "gc/collector.h"
+#include "gc/cycle.h"
+#include "gc/heap.h"
+#include "gc/misuse.h"
+#include "gc/roots.h"
+#include "gc/runtime.h"
+#include "gc/slot.h"
+#include "internal/check.h"
+
+extern __typeof(tri_gc) tri_own_gc __attribute__((alias("tri_gc"), visibility("hidden")));
+
+void *tri_mode_own_tri_gc(void) { return __extension__(void *) tri_own_gc; }
+
+const char *tri_version(void) { return TRI_VERSION; }
+
+void *tri_alloc(size_t size) { return tri_heap_alloc(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO); }
+
+void *tri_alloc_noscan(size_t size) {
+  if (tri_likely(size <= TRI_MAX_SMALL)) {
+    void *p = tri_heap_alloc_class(tri_size_class(size ? size : 1) * 2 + 1);
+    if (tri_likely(p != NULL)) return p;
+  }
+  return tri_heap_alloc_slow(size, TRI_ALLOC_NOSCAN);
+}
+
+static struct tri_thread *enter_registered(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_thread_is_registered(t)) {
+    if (!tri_runtime_init()) return NULL;
+    t = tri_thread_register();
+  }
+  return t && tri_runtime_enter(t) ? t : NULL;
+}
+
+void *tri_alloc_uncollectable(size_t size) {
+  void *p = tri_alloc(size);
+  struct tri_thread *t = p ? enter_registered() : NULL;
+  if (!t) return p ? (errno = ENOMEM, NULL) : NULL;
+  bool ok = tri_roots_hold((uintptr_t)p);
+  tri_runtime_leave(t);
+  if (ok) return p;
+  errno = ENOMEM;
+  return NULL;
+}
+
+void tri_free(void *object) {
+  if (!object) return;
+  struct tri_thread *t = enter_registered();
+  if (t) {
+    tri_roots_drop((uintptr_t)object);
+    tri_runtime_leave(t);
+  }
+  if (tri_likely(tri_heap_free_fast(object))) return;
+  tri_heap_free_slow(object, "tri_free");
+}
+
+size_t tri_usable_size(const void *object) { return tri_heap_usable(object, "tri_usable_size"); }
+
+void *tri_base(const void *pointer) {
+  struct tri_slot s;
+  if (!tri_slot_find((uintptr_t)pointer, &s) || !tri_slot_in_use(&s)) return NULL;
+  return (void *)tri_slot_start(&s);
+}
+
+static int change_roots(int (*change)(uintptr_t, size_t), const void *start, size_t size) {
+  struct tri_thread *t = enter_registered();
+  int err = t ? change((uintptr_t)start, size) : ENOMEM;
+  if (t) tri_runtime_leave(t);
+  if (!err) return 0;
+  errno = err;
+  return -1;
+}
+
+int tri_roots_add(const void *start, size_t size) { return change_roots(tri_roots_register, start, size); }
+
+int tri_roots_remove(const void *start, size_t size) { return change_roots(tri_roots_unregister, start, size); }
+
+void *tri_offheap_alloc(size_t size) { return tri_offheap_realloc(NULL, size); }
+
+void *tri_offheap_realloc(void *p, size_t size) {
+  struct tri_thread *t = enter_registered();
+  if (!t) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  void *q = p ? tri_offheap_raw_realloc(p, size) : tri_offheap_raw_alloc(size);
+  tri_runtime_leave(t);
+  return q;
+}
+
+void tri_offheap_free(void *p) {
+  struct tri_thread *t = p ? enter_registered() : NULL;
+  if (!t) return;
+  tri_offheap_raw_free(p);
+  tri_runtime_leave(t);
+}
+
+void tri_gc(void) {
+  struct tri_thread *t = enter_registered();
+  if (!t) return;
+  tri_runtime_leave(t);
+  if (!tri_runtime_config()->collect) return;
+  tri_collector_start();
+  tri_cycle_run(TRI_CYCLE_USER, true);
+}
+
+int tri_read_stats(struct tri_stats *stats) {
+  struct tri_stats full;
+  struct tri_mheap_stats heap;
+  struct tri_cycle_stats cycles;
+  if (!stats || stats->size < sizeof full.size || stats->size > sizeof full) {
+    errno = EINVAL;
+    return -1;
+  }
+  memset(&full, 0, sizeof full);
+  struct tri_thread *t = enter_registered();
+  if (t) tri_runtime_leave(t);
+  tri_cycle_read_stats(&cycles);
+  tri_mheap_read_stats(&heap);
+  int64_t live = (int64_t)tri_load_acq(&tri_state.heap_live);
+  full.size = stats->size;
+  full.num_gc = cycles.num_gc;
+  full.num_forced_gc = cycles.num_forced;
+  full.heap_alloc = live < 0 ? 0 : (size_t)live;
+  full.heap_goal = cycles.heap_goal;
+  full.heap_sys = heap.used_bytes;
+  full.heap_inuse = heap.inuse_bytes;
+  full.heap_released = heap.released_bytes;
+  full.meta_sys = heap.meta_bytes;
+  full.offheap = tri_offheap_bytes();
+  full.pause_total_ns = cycles.pause_total_ns;
+  full.pause_max_ns = cycles.pause_max_ns;
+  memcpy(stats, &full, stats->size);
+  return 0;
+}

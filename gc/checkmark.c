@@ -1,0 +1,96 @@
+/*
+ * gccheckmark=1: marks again, alone, into separate bits, by the plainest code that can do it, and compares with what
+ * the markers did. An object that is reachable here and unmarked there would be freed in use: fatal, with the object,
+ * its holder and the slot in it.
+ *
+ * The bits: one per 8 bytes of heap, in a mapping made for the check and dropped after it. The explicit stack is a
+ * mapping too, big enough for every object once. World stopped; no locks, no heap allocation.
+ */
+#include "gc/checkmark.h"
+
+#include <sys/mman.h>
+
+#include "alloc/ownmap.h"
+#include "gc/roots.h"
+#include "gc/slot.h"
+#include "internal/check.h"
+
+static struct checker {
+  uint64_t *seen;
+  uintptr_t *stack; /* objects found and not yet scanned */
+  size_t depth;
+  size_t seen_bytes, stack_bytes;
+} chk;
+
+static void *map(size_t size) {
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
+static bool test_and_set(uintptr_t object) {
+  size_t i = (object - tri_heap_range.base) / 8;
+  uint64_t bit = (uint64_t)1 << (i % 64);
+  bool was = (chk.seen[i / 64] & bit) != 0;
+  chk.seen[i / 64] |= bit;
+  return was;
+}
+
+static void visit(uintptr_t word, uintptr_t holder, const char *kind) {
+  struct tri_slot s;
+  if (!tri_slot_find(word, &s) || !tri_slot_in_use(&s)) return;
+  uintptr_t object = tri_slot_start(&s);
+  if (test_and_set(object)) return;
+  if (!(tri_load_rlx(&s.group->mark) & s.bit))
+    tri_fatal("gccheckmark: object %p (%zu bytes) is reachable and unmarked; held by %s at %p as %p", (void *)object,
+              s.span->elemsize, kind, (void *)holder, (void *)word);
+  if (!tri_mspan_noscan(s.span)) chk.stack[chk.depth++] = object;
+}
+
+typedef uintptr_t __attribute__((may_alias)) tri_scan_word;
+
+static void visit_range(uintptr_t lo, uintptr_t hi, bool stack, const char *kind) {
+  for (const volatile tri_scan_word *p = (const volatile tri_scan_word *)lo; (uintptr_t)p < hi; p++) {
+    uintptr_t w = *p;
+    visit(w, (uintptr_t)p, kind);
+    struct tri_slot s;
+    if (stack && (!tri_slot_find(w, &s) || tri_slot_start(&s) == w)) visit(w - 1, (uintptr_t)p, kind);
+  }
+}
+
+static void drain(void) {
+  while (chk.depth > 0) {
+    uintptr_t object = chk.stack[--chk.depth];
+    struct tri_slot s;
+    if (tri_slot_find(object, &s)) visit_range(object, object + s.span->elemsize, false, "an object");
+  }
+}
+
+static void visit_word(uintptr_t word, void *arg) {
+  visit(word, 0, "a start argument, an epoll set or the uncollectable table");
+  drain();
+}
+
+static void visit_roots(void) {
+  struct tri_root_range r;
+  for (size_t i = 0; tri_roots_get(i, &r); i++) {
+    visit_range(r.lo, r.hi, r.stack, r.stack ? "a stack" : "a global or mapping");
+    drain();
+  }
+  tri_roots_each_word(visit_word, NULL);
+}
+
+void tri_checkmark_run(void) {
+  size_t used = tri_load_acq(&tri_heap_range.used_bytes);
+  chk.seen_bytes = tri_align_up(used / 64 + 64, TRI_PAGE_SIZE);
+  chk.stack_bytes = tri_align_up(used + 64, TRI_PAGE_SIZE);
+  chk.depth = 0;
+  chk.seen = map(chk.seen_bytes);
+  chk.stack = map(chk.stack_bytes);
+  if (chk.seen && chk.stack) {
+    visit_roots();
+  } else {
+    tri_warn("gccheckmark: no memory for the check; this cycle goes unchecked");
+  }
+  if (chk.seen) munmap(chk.seen, chk.seen_bytes);
+  if (chk.stack) munmap(chk.stack, chk.stack_bytes);
+}

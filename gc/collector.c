@@ -1,0 +1,128 @@
+/*
+ * The collector thread, and the port through which allocation asks for a cycle. Between alloc/mcache.c (which calls
+ * tri_port_heap_grew at flushes) and gc/cycle.c.
+ *
+ * The thread is made at the first request, not at start-up: programs that never collect stay single-threaded (setns,
+ * unshare and lock elision depend on it). It is made on the slow path of an allocation, outside the runtime, and not
+ * from inside pthread_create. Where it cannot be made (RLIMIT_NPROC, seccomp) the allocating thread runs the cycle.
+ *
+ * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
+ * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
+ * stops it there like anybody.
+ *
+ * State: `wanted` counts requests (any thread), `served` those that a cycle has answered (runner). The start lock is
+ * only tried, never waited for.
+ */
+#include "gc/collector.h"
+
+#include <errno.h>
+
+#include "alloc/alloc_port.h"
+#include "gc/cycle.h"
+#include "gc/pthread_hooks.h"
+#include "gc/stop.h"
+#include "gc/worker.h"
+#include "internal/check.h"
+#include "internal/clock.h"
+
+enum { WAIT_STEP_NS = 500 * 1000, WAIT_STEPS = 8 };
+
+static tri_aint wanted, served; /* futex words: the collector sleeps on wanted, helpers on served */
+enum { NOT_STARTED, STARTED, REFUSED };
+static tri_aint thread_state;
+static tri_aint starting; /* 1 while one thread starts the others */
+static size_t stress_bytes;
+static tri_aword stress_mark; /* total_alloc at the last stress request */
+
+static bool pending(void) { return tri_int_load_acq(&wanted) != tri_int_load_acq(&served); }
+
+void tri_collector_request(void) {
+  if (pending()) return;
+  tri_int_fetch_add_acq_rel(&wanted, 1);
+  tri_futex_wake(&wanted, 1);
+}
+
+static bool stress_due(void) {
+  if (stress_bytes == 0) return false;
+  uint64_t total = tri_load_rlx(&tri_state.total_alloc), mark = tri_load_rlx(&stress_mark);
+  return total - mark >= stress_bytes && tri_cas_acq_rel(&stress_mark, mark, total);
+}
+
+void tri_port_heap_grew(uint64_t heap_live) {
+  uint64_t trigger = tri_load_acq(&tri_state.trigger);
+  bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due();
+  if (!due) return;
+  tri_collector_request();
+  /* Makes the thread call tri_collector_help on its way out of the runtime. */
+  if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
+}
+
+static void serve(void) {
+  unsigned w = tri_int_load_acq(&wanted);
+  tri_cycle_run(TRI_CYCLE_HEAP, false);
+  tri_int_store_rel(&served, w);
+  tri_futex_wake(&served, INT_MAX);
+}
+
+static void collector_main(void *arg) {
+  if (!tri_thread_register()) tri_fatal("no memory to register the collector thread");
+  tri_worker_start_all();
+  for (;;) {
+    unsigned w = tri_int_load_acq(&wanted);
+    if (w == tri_int_load_acq(&served)) {
+      tri_futex_wait(&wanted, w, 0);
+      continue;
+    }
+    serve();
+    tri_cycle_sweep_rest();
+  }
+}
+
+void tri_collector_start(void) {
+  if (tri_int_load_acq(&thread_state) != NOT_STARTED || tri_pthread_creating()) return;
+  if (!tri_int_cas_acq_rel(&starting, 0, 1)) return;
+  if (tri_int_load_acq(&thread_state) == NOT_STARTED) {
+    bool ok = tri_worker_spawn(collector_main, NULL);
+    if (!ok) tri_warn("no collector thread can be started; allocating threads collect themselves");
+    tri_int_store_rel(&thread_state, ok ? STARTED : REFUSED);
+  }
+  tri_int_store_rel(&starting, 0);
+}
+
+bool tri_collector_wants_help(void) { return pending(); }
+
+/* live - trigger is the time allocation has been ahead of the collector, in bytes. */
+static bool far_behind(void) {
+  uint64_t live = tri_load_rlx(&tri_state.heap_live), trigger = tri_load_rlx(&tri_state.trigger);
+  if (stress_bytes) return true;
+  return (int64_t)live > 0 && live > trigger && live - trigger > trigger / 16 + ((uint64_t)1 << 20);
+}
+
+static void wait_a_moment(void) {
+  for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
+    unsigned s = tri_int_load_acq(&served);
+    if (pending()) tri_futex_wait(&served, s, WAIT_STEP_NS);
+  }
+}
+
+void tri_collector_help(void) {
+  if (!pending()) return;
+  int saved_errno = errno;
+  tri_collector_start();
+  unsigned state = tri_int_load_acq(&thread_state);
+  if (state == REFUSED) {
+    serve();
+    tri_cycle_sweep_rest();
+  } else if (state == STARTED) {
+    wait_a_moment();
+  }
+  errno = saved_errno;
+}
+
+void tri_collector_set_stress(size_t bytes) { stress_bytes = bytes; }
+
+void tri_collector_after_fork(void) {
+  tri_int_store_rel(&thread_state, NOT_STARTED);
+  tri_int_store_rel(&starting, 0);
+  tri_int_store_rel(&served, tri_int_load_rlx(&wanted));
+}

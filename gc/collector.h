@@ -1,0 +1,21 @@
+/* The collector thread: runs cycles that allocation asked for. */
+#ifndef TRI_GC_COLLECTOR_H
+#define TRI_GC_COLLECTOR_H
+
+#include "internal/base.h"
+
+/* Asks for a cycle. Async-signal-safe; inside or outside the runtime. */
+void tri_collector_request(void);
+/* Outside the runtime, on allocation's slow path: starts the thread if a cycle is wanted and there is none yet, or runs
+ * the cycle here where no thread can be had; gives the thread a moment when the heap is far past the trigger. */
+void tri_collector_help(void);
+/* Starts the collector and marker threads if there are none. Outside the runtime. */
+void tri_collector_start(void);
+/* True when tri_collector_help has something to do. */
+bool tri_collector_wants_help(void);
+/* World stopped or none: the stress setting's counter starts anew. */
+void tri_collector_set_stress(size_t bytes);
+
+void tri_collector_after_fork(void);
+
+#endif

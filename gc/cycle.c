@@ -1,0 +1,244 @@
+/*
+ * The cycle: a state machine in three phases, run by one thread at a time (the collector thread, or tri_gc's caller).
+ *
+ *            finish_sweep          stop                                  flip bits
+ *      OFF ---------------> OFF --------> MARK ------------> TERMINATION ---------> OFF (sweeping)
+ *            [no unswept]          [roots listed]  [no grey]             start, log
+ *
+ * In this version the world is stopped from MARK to the end of TERMINATION, as Go does with gcstoptheworld=1, and the
+ * log line prints the same three times: stop, mark, restart.
+ *
+ * In API mode the whole stop happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
+ * lock, which the root scan takes. In malloc mode the root scan takes no foreign lock at all (gc/roots.c), so the
+ * loader's lock is left alone: a program that sits in such a callback does not keep its memory from being collected.
+ * Either way a thread in malloc or free never waits for the runner with a lock of the program's held: it asks the
+ * collector thread and goes on (gc/collector.c).
+ *
+ * Invariants:
+ *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock.
+ *   [CYCLE-2] when a cycle flips, every span is swept: it finished the last sweep itself, before and again in the stop.
+ *   [CYCLE-3] mcaches are discarded before the centrals flip: no thread allocates from a span that is to be swept.
+ *   [CYCLE-4] if the roots cannot be listed nothing is marked, flipped or freed; the goal is doubled and one line says so.
+ *
+ * Locks: loader (API mode), cycle, registry (the stop), then what marking takes. The runner is inside the runtime.
+ */
+#include "gc/cycle.h"
+
+#include <errno.h>
+#include <link.h>
+
+#include "alloc/mcentral.h"
+#include "gc/checkmark.h"
+#include "gc/gctrace.h"
+#include "gc/roots.h"
+#include "gc/stop.h"
+#include "gc/worker.h"
+#include "internal/check.h"
+#include "internal/clock.h"
+#include "pacer/pacer.h"
+
+/* Long enough that a fault costs little beside filling it; design.md section 3. */
+enum { RELEASE_RUN_BYTES = 1 << 20 };
+
+static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
+static const struct tri_config *settings;
+static bool malloc_replaced;
+static uint64_t start_ns;
+
+/* Of the present or last cycle; guarded by cycle_lock. */
+static struct cycle {
+  enum tri_cycle_reason reason;
+  uint64_t t_start, t_mark, t_mark_done, t_end;
+  uint64_t heap_start, heap_end;
+  struct tri_mark_totals mark;
+  bool done;
+} cycle;
+static uint64_t gc_cpu_ns; /* since the start, for the percentage */
+
+static struct tri_cycle_stats stats; /* guarded by cycle_lock */
+
+static void set_phase(enum tri_phase from, enum tri_phase to) {
+  tri_check(tri_int_load_rlx(&tri_state.phase) == from);
+  tri_int_store_rel(&tri_state.phase, to);
+}
+
+static void publish_plan(uint64_t marked) {
+  struct tri_pacer_input in = {.heap_marked = marked,
+                               .stack_bytes = tri_roots_stack_bytes(),
+                               .globals_bytes = tri_roots_globals_bytes(),
+                               .gc_percent = settings->gc_percent};
+  struct tri_pacer_plan plan = tri_pacer_plan(&in);
+  tri_store_rel(&tri_state.goal, plan.heap_goal);
+  tri_store_rel(&tri_state.trigger, plan.trigger);
+}
+
+void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
+  settings = config;
+  malloc_replaced = malloc_mode;
+  start_ns = tri_now_ns();
+  tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
+  if (config->collect) publish_plan(config->ballast_bytes);
+}
+
+static void sweep_all(void) {
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++)
+    while (tri_mcentral_sweep_one(c)) continue;
+}
+
+static uint64_t live_now_stw(void) {
+  int64_t live = (int64_t)tri_load_acq(&tri_state.heap_live);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) live += t->mcache.live_delta;
+  return live < 0 ? 0 : (uint64_t)live;
+}
+
+static void discard_mcaches(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) tri_mcache_discard_stw(&t->mcache);
+}
+
+static void flip_stw(void) {
+  discard_mcaches();
+  tri_mcentral_flip_stw();
+  tri_int_store_rel(&tri_state.sweepgen, tri_int_load_rlx(&tri_state.sweepgen) + 2);
+}
+
+static void check_marks(void) {
+  if (settings->gccheckmark) tri_checkmark_run();
+}
+
+/* MARK and TERMINATION, world stopped, roots listed. */
+static void mark_and_terminate(void) {
+  set_phase(TRI_PHASE_OFF, TRI_PHASE_MARK);
+  cycle.t_mark = tri_now_ns();
+  tri_worker_mark(&cycle.mark);
+  cycle.t_mark_done = tri_now_ns();
+  set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
+  check_marks();
+  cycle.heap_end = cycle.heap_start;
+  flip_stw();
+  uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
+  tri_store_rel(&tri_state.heap_live, marked);
+  stats.heap_goal = tri_load_rlx(&tri_state.goal);
+  publish_plan(marked);
+  if (settings->gcstoptheworld == 2) sweep_all();
+  set_phase(TRI_PHASE_MARK_TERMINATION, TRI_PHASE_OFF);
+  cycle.done = true;
+}
+
+static void give_up_stw(void) {
+  uint64_t live = live_now_stw();
+  tri_store_rel(&tri_state.trigger, live * 2 + ((uint64_t)4 << 20));
+  tri_warn("the process's memory cannot be listed (/proc/self/maps, pagemap); nothing is collected in this cycle");
+}
+
+TRI_NOINLINE static void stopped_world(void) {
+  cycle.t_start = tri_now_ns();
+  tri_stop_world();
+  if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
+  sweep_all();
+  cycle.heap_start = live_now_stw();
+  if (tri_roots_gather(malloc_replaced)) {
+    mark_and_terminate();
+  } else {
+    give_up_stw();
+  }
+  tri_start_world();
+  cycle.t_end = tri_now_ns();
+}
+
+static int in_loader_callback(struct dl_phdr_info *info, size_t size, void *arg) {
+  stopped_world();
+  return 1;
+}
+
+static void account(void) {
+  uint64_t procs = tri_worker_procs();
+  uint64_t pause = cycle.t_end - cycle.t_start;
+  stats.num_gc++;
+  if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
+  stats.pause_total_ns += pause;
+  if (pause > stats.pause_max_ns) stats.pause_max_ns = pause;
+  gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + cycle.mark.cpu_ns;
+}
+
+static void print_trace(void) {
+  uint64_t procs = tri_worker_procs();
+  uint64_t stw1 = cycle.t_mark - cycle.t_start, stw2 = cycle.t_end - cycle.t_mark_done;
+  struct tri_gctrace t = {.num_gc = (uint32_t)stats.num_gc,
+                          .since_start_ns = cycle.t_start - start_ns,
+                          .percent = (int)(gc_cpu_ns * 100 / ((cycle.t_end - start_ns) * procs)),
+                          .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
+                          .cpu_ns = {stw1 * procs, 0, cycle.mark.cpu_ns, 0, stw2 * procs},
+                          .heap_start = cycle.heap_start,
+                          .heap_end = cycle.heap_end,
+                          .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
+                          .goal = stats.heap_goal,
+                          .stack_bytes = tri_roots_stack_bytes(),
+                          .globals_bytes = tri_roots_globals_bytes(),
+                          .procs = (uint32_t)procs,
+                          .forced = cycle.reason == TRI_CYCLE_USER};
+  char line[TRI_GCTRACE_SIZE];
+  tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
+}
+
+static void sweep_and_release(void) {
+  sweep_all();
+  tri_mheap_release_free(RELEASE_RUN_BYTES);
+}
+
+static void run_locked(enum tri_cycle_reason reason) {
+  cycle = (struct cycle){.reason = reason};
+  sweep_all(); /* [CYCLE-2]: most of it before the stop */
+  __builtin_unwind_init();
+  if (malloc_replaced) {
+    stopped_world();
+  } else {
+    dl_iterate_phdr(in_loader_callback, NULL);
+  }
+  if (!cycle.done) return;
+  account();
+  if (settings->gctrace > 0) print_trace();
+}
+
+static void enter(struct tri_thread *t) {
+  bool entered = !tri_thread_is_registered(t) || tri_runtime_enter(t);
+  tri_check(entered);
+}
+
+static void leave(struct tri_thread *t) {
+  if (tri_thread_is_registered(t)) tri_runtime_leave(t);
+}
+
+void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
+  struct tri_thread *t = tri_self;
+  int saved_errno = errno;
+  tri_cycle_lock();
+  enter(t);
+  run_locked(reason);
+  if (sweep_all_now) sweep_and_release();
+  leave(t);
+  tri_cycle_unlock();
+  errno = saved_errno;
+}
+
+void tri_cycle_sweep_rest(void) {
+  struct tri_thread *t = tri_self;
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) {
+    enter(t);
+    while (tri_mcentral_sweep_one(c)) continue;
+    leave(t);
+  }
+  enter(t);
+  tri_mheap_release_free(RELEASE_RUN_BYTES);
+  leave(t);
+}
+
+void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
+  tri_cycle_lock();
+  *ret = stats;
+  ret->heap_goal = tri_load_acq(&tri_state.goal);
+  tri_cycle_unlock();
+}
+
+/* Waited for outside the runtime: the holder may be stopping the world. */
+void tri_cycle_lock(void) { tri_lock_acquire(&cycle_lock); }
+void tri_cycle_unlock(void) { tri_lock_release(&cycle_lock); }

@@ -1,0 +1,31 @@
+/* A collection cycle, from finishing the last sweep to the log line, and who asked for it. */
+#ifndef TRI_GC_CYCLE_H
+#define TRI_GC_CYCLE_H
+
+#include "gc/config.h"
+#include "internal/state.h"
+
+enum tri_cycle_reason {
+  TRI_CYCLE_HEAP, /* live bytes reached the trigger */
+  TRI_CYCLE_USER, /* tri_gc */
+};
+
+/* First plan, from the settings; cycles may start afterwards. */
+void tri_cycle_init(const struct tri_config *config, bool malloc_mode);
+
+/* Runs one cycle on the calling thread: finishes sweeping, stops, marks, restarts, logs. With sweep_all it returns when
+ * everything is swept. Waits for a cycle that is under way. Outside the runtime. */
+void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all);
+/* Sweeps what is left and gives long free runs back; the collector thread, after its cycle. */
+void tri_cycle_sweep_rest(void);
+
+struct tri_cycle_stats {
+  uint64_t num_gc, num_forced, pause_total_ns, pause_max_ns, heap_goal;
+};
+void tri_cycle_read_stats(struct tri_cycle_stats *ret);
+
+/* Fork: no cycle runs between these. */
+void tri_cycle_lock(void);
+void tri_cycle_unlock(void);
+
+#endif

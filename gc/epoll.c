@@ -1,0 +1,58 @@
+/*
+ * epoll_ctl, interposed: the data word of each (epoll descriptor, descriptor) pair is kept as a root from before the
+ * call that hands it to the kernel until the pair is removed or changed. Closed descriptors leave their entry behind
+ * until the number is used again: that keeps an object too long, never too short.
+ *
+ * Lock: epoll_lock, rank CENTRAL, inside the runtime. errno is the C library's.
+ */
+#include "gc/epoll.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "gc/real.h"
+#include "gc/runtime.h"
+#include "gc/stop.h"
+#include "gc/wordset.h"
+#include "internal/check.h"
+
+static struct tri_lock epoll_lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL);
+static struct tri_wordset data_words; /* guarded by epoll_lock */
+
+static uint64_t key_of(int epfd, int fd) { return ((uint64_t)(unsigned)epfd << 32 | (unsigned)fd) + 1; }
+
+static bool remember(uint64_t key, uint64_t data) {
+  struct tri_thread *t = tri_self;
+  if (tri_thread_is_registered(t) && !tri_runtime_enter(t)) return false;
+  tri_lock_acquire(&epoll_lock);
+  bool ok = true;
+  if (data) {
+    ok = tri_wordset_put(&data_words, key, data);
+  } else {
+    tri_wordset_remove(&data_words, key);
+  }
+  tri_lock_release(&epoll_lock);
+  if (tri_thread_is_registered(t)) tri_runtime_leave(t);
+  return ok;
+}
+
+TRI_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
+  bool kept = event && op != EPOLL_CTL_DEL && epfd >= 0 && fd >= 0;
+  if (!tri_runtime_ready() || (op == EPOLL_CTL_ADD && !kept)) return tri_real()->epoll_ctl(epfd, op, fd, event);
+  if (kept && !remember(key_of(epfd, fd), event->data.u64)) {
+    errno = ENOMEM;
+    return -1;
+  }
+  int r = tri_real()->epoll_ctl(epfd, op, fd, event);
+  if (r == 0 && op == EPOLL_CTL_DEL) remember(key_of(epfd, fd), 0);
+  return r;
+}
+
+void tri_epoll_each_data(void (*fn)(uintptr_t word, void *), void *arg) {
+  tri_lock_acquire(&epoll_lock);
+  tri_wordset_each(&data_words, fn, arg);
+  tri_lock_release(&epoll_lock);
+}
+
+void tri_epoll_lock(void) { tri_lock_acquire(&epoll_lock); }
+void tri_epoll_unlock(void) { tri_lock_release(&epoll_lock); }

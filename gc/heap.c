@@ -1,0 +1,235 @@
+/*
+ * Allocation and free, behind the inline fast paths of gc/heap.h. The way of a request:
+ *
+ *   malloc (gc/malloc_override.c), tri_alloc (gc/api.c) -> size class -> mcache -> mcentral -> mheap -> pages -> OS
+ *
+ * and of a free: slot of an own span -> a cleared bit (inline); of another's span -> rfree bit and a word to its owner,
+ * lock-free; a large object -> its pages. A call inside the runtime (a signal handler interrupted it) allocates from the
+ * emergency region and frees by the lock-free way.
+ *
+ * Invariants:
+ *   [HEAP-1] a pointer is checked before anything is changed: start of a slot that is in use, in a swept span. A wrong
+ *            one ends in gc/misuse.c.
+ *   [HEAP-2] an rfree bit is won by one fetch-or: of two frees at the same moment one is a double free.
+ *   [HEAP-3] the thread is inside the runtime while it touches its mcache, and outside when it may wait for a cycle.
+ *
+ * errno is kept by free and set to ENOMEM by a failed allocation.
+ */
+#include "gc/heap.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/mcentral.h"
+#include "gc/collector.h"
+#include "gc/emergency.h"
+#include "gc/misuse.h"
+#include "gc/roots.h"
+#include "gc/runtime.h"
+#include "gc/slot.h"
+#include "internal/check.h"
+#include "internal/state.h"
+
+bool tri_heap_free_ignored;
+
+static tri_aint told_no_memory;
+
+static void *no_memory(size_t size) {
+  if (tri_int_exchange_acq_rel(&told_no_memory, 1) == 0)
+    tri_warn("out of memory: %zu bytes asked for, %zu MiB of heap in use, the system gives no more; "
+             "NULL and ENOMEM are returned (said once)",
+             size, (size_t)(tri_load_rlx(&tri_heap_range.used_bytes) >> 20));
+  errno = ENOMEM;
+  return NULL;
+}
+
+static void count(struct tri_thread *t, size_t bytes) {
+  t->mcache.live_delta += (int64_t)bytes;
+  t->mcache.gross_bytes += bytes;
+  if (t->mcache.live_delta > (64 << 10) || t->mcache.gross_bytes > (64 << 10)) tri_mcache_flush(&t->mcache);
+}
+
+static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
+  if (size > PTRDIFF_MAX) return NULL;
+  size_t npages = (size + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
+  size_t align_pages = align > TRI_PAGE_SIZE ? align >> TRI_PAGE_SHIFT : 1;
+  if (npages == 0) npages = 1;
+  struct tri_mspan *s = tri_mcentral_alloc_large(npages, align_pages, flags & TRI_ALLOC_NOSCAN);
+  if (!s) return NULL;
+  count(t, s->elemsize);
+  void *p = (void *)s->base;
+  if ((flags & TRI_ALLOC_ZERO) && s->needzero) memset(p, 0, size);
+  return p;
+}
+
+/* The class for an alignment of at most a page: spans are page-aligned, so a size that is a multiple of it will do. */
+static unsigned aligned_class(size_t align, size_t size) {
+  unsigned c = tri_size_class(size ? size : 1);
+  while (c < TRI_NUM_CLASSES && tri_class_size[c] % align != 0) c++;
+  return c;
+}
+
+static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
+  unsigned c = TRI_NUM_CLASSES;
+  if (size <= TRI_MAX_SMALL && align <= TRI_PAGE_SIZE) {
+    c = align > 16               ? aligned_class(align, size)
+        : flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size)
+                                     : tri_size_class(size ? size : 1);
+  }
+  if (c == TRI_NUM_CLASSES) return alloc_large(t, align, size, flags);
+  void *p = tri_mcache_alloc(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
+  if (p && (flags & TRI_ALLOC_ZERO)) memset(p, 0, size);
+  return p;
+}
+
+/* Registered and outside the runtime, or NULL: then the emergency region serves. */
+static struct tri_thread *ready_thread(void) {
+  struct tri_thread *t = tri_self;
+  if (tri_thread_is_registered(t)) return tri_int_load_rlx(&t->in_runtime) ? NULL : t;
+  if (!tri_runtime_init()) return NULL;
+  return tri_thread_register();
+}
+
+/* One collection may free what the system refuses. */
+static void *alloc_again(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
+  if (size > tri_heap_range.reserved_bytes || !tri_runtime_config()->collect) return NULL;
+  tri_collector_request();
+  tri_collector_help();
+  if (!tri_runtime_enter(t)) return NULL;
+  void *p = alloc_inside(t, align, size, flags);
+  tri_runtime_leave(t);
+  return p;
+}
+
+static void *alloc_outline(size_t align, size_t size, unsigned flags) {
+  struct tri_thread *t = ready_thread();
+  if (!t) return tri_emergency_alloc(align, size);
+  if (tri_unlikely(tri_collector_wants_help())) tri_collector_help();
+  if (!tri_runtime_enter(t)) return tri_emergency_alloc(align, size);
+  void *p = alloc_inside(t, align, size, flags);
+  tri_runtime_leave(t);
+  if (!p) p = alloc_again(t, align, size, flags);
+  return p ? p : no_memory(size);
+}
+
+void *tri_heap_alloc_slow(size_t size, unsigned flags) { return alloc_outline(16, size, flags); }
+
+void *tri_heap_alloc(size_t size, unsigned flags) { return alloc_outline(16, size, flags); }
+
+void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags) { return alloc_outline(align, size, flags); }
+
+/* Frees a slot that is not in an own span. The registered caller is inside the runtime. */
+static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p, const char *caller) {
+  size_t size = s->span->elemsize;
+  bool large = tri_int_load_acq(&s->span->state) == TRI_SPAN_LARGE;
+  if (tri_fetch_or_acq_rel(&s->group->rfree, s->bit) & s->bit) tri_misuse_double_free(p, s->span, caller);
+  if (tri_thread_is_registered(t)) {
+    t->mcache.live_delta -= (int64_t)size;
+  } else {
+    tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)-(int64_t)size);
+  }
+  if (large && tri_thread_is_registered(t)) {
+    tri_mcentral_free_large(s->span);
+  } else {
+    tri_mcentral_notify_rfree(s->span);
+  }
+}
+
+/* Within a handler that interrupted the runtime no lock may be taken: the sweep does the rest. */
+static void free_nested(void *p, const char *caller) {
+  struct tri_slot s;
+  if (!tri_slot_find((uintptr_t)p, &s) || !tri_slot_in_use(&s) || tri_slot_start(&s) != (uintptr_t)p)
+    tri_misuse_bad_free(p, caller);
+  if (tri_fetch_or_acq_rel(&s.group->rfree, s.bit) & s.bit) tri_misuse_double_free(p, s.span, caller);
+  tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)-(int64_t)s.span->elemsize);
+  tri_mcentral_notify_rfree(s.span);
+}
+
+/* Finds the slot that p starts, in a swept span; does not return for a wrong pointer. */
+static struct tri_slot checked_slot(const void *p, const char *caller) {
+  struct tri_slot s;
+  if (!tri_slot_find((uintptr_t)p, &s) || !tri_mcentral_ensure_swept(s.span) || !tri_slot_find((uintptr_t)p, &s) ||
+      tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s))
+    tri_misuse_bad_free(p, caller);
+  return s;
+}
+
+static void free_inside(struct tri_thread *t, void *p, const char *caller) {
+  struct tri_slot s = checked_slot(p, caller);
+  if (tri_thread_is_registered(t) && tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
+    tri_mcache_free(&t->mcache, s.span, s.group, s.bit);
+  } else {
+    free_remote(t, &s, p, caller);
+  }
+}
+
+static bool is_foreign(const void *p) {
+  return (uintptr_t)p - tri_heap_range.base >= tri_heap_range.reserved_bytes || tri_heap_range.reserved_bytes == 0;
+}
+
+void tri_heap_free_slow(void *p, const char *caller) {
+  if (!p || tri_heap_free_ignored) return;
+  int saved_errno = errno;
+  struct tri_thread *t = tri_self;
+  if (tri_emergency_owns(p)) {
+    tri_emergency_free(p);
+  } else if (is_foreign(p)) {
+    if (!tri_misuse_is_libc_memory(p)) tri_misuse_bad_free(p, caller);
+  } else if (!tri_thread_is_registered(t)) {
+    free_inside(t, p, caller);
+  } else if (!tri_runtime_enter(t)) {
+    free_nested(p, caller);
+  } else {
+    free_inside(t, p, caller);
+    tri_runtime_leave(t);
+  }
+  errno = saved_errno;
+}
+
+size_t tri_heap_usable(const void *p, const char *caller) {
+  if (!p) return 0;
+  if (tri_emergency_owns(p)) return tri_emergency_size(p);
+  struct tri_slot s;
+  if (is_foreign(p) || !tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s))
+    tri_misuse_bad_free(p, caller);
+  return s.span->elemsize;
+}
+
+/* Large objects shrink where they are, and grow into free pages behind them. */
+static bool resize_large(struct tri_thread *t, void *p, size_t size) {
+  struct tri_slot s;
+  bool added_needzero, ok = false;
+  size_t npages = (size + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
+  if (size <= TRI_MAX_SMALL || size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
+  if (tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
+    int64_t before = (int64_t)s.span->elemsize;
+    ok = tri_mheap_resize_span(s.span, npages, &added_needzero);
+    if (ok) {
+      s.span->elemsize = npages << TRI_PAGE_SHIFT;
+      t->mcache.live_delta += (int64_t)s.span->elemsize - before;
+      if ((int64_t)s.span->elemsize > before) t->mcache.gross_bytes += (size_t)((int64_t)s.span->elemsize - before);
+      if (t->mcache.gross_bytes > (64 << 10)) tri_mcache_flush(&t->mcache);
+    }
+  }
+  tri_runtime_leave(t);
+  return ok;
+}
+
+static void *move(void *p, size_t old, size_t size, unsigned flags) {
+  void *q = tri_heap_alloc(size, flags);
+  if (!q) return NULL;
+  memcpy(q, p, tri_min(old, size));
+  tri_heap_free_slow(p, "realloc");
+  return q;
+}
+
+void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
+  if (!p) return tri_heap_alloc(size, flags);
+  size_t usable = tri_heap_usable(p, "realloc");
+  struct tri_thread *t = tri_self;
+  bool fits = size <= usable && (usable <= 128 || size >= usable / 2);
+  if (fits && usable <= TRI_MAX_SMALL) return p;
+  if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size)) return p;
+  if (fits) return p;
+  return move(p, usable, size, flags);
+}

@@ -1,0 +1,56 @@
+/* Allocation and free, whole: what malloc's family and the API are made of. */
+#ifndef TRI_GC_HEAP_H
+#define TRI_GC_HEAP_H
+
+#include "alloc/mheap.h"
+#include "gc/stop.h"
+
+enum tri_alloc_flags {
+  TRI_ALLOC_SCAN = 0,
+  TRI_ALLOC_NOSCAN = 1,  /* the span class's low bit */
+  TRI_ALLOC_ZERO = 2,    /* the memory reads as zero */
+  TRI_ALLOC_MALLOC16 = 4 /* malloc's classes: 16-byte alignment from 9 bytes on */
+};
+
+/* NULL with errno ENOMEM. */
+void *tri_heap_alloc(size_t size, unsigned flags);
+void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags); /* align: power of two */
+/* Everything that tri_heap_alloc's inline part does not do. */
+void *tri_heap_alloc_slow(size_t size, unsigned flags);
+/* Everything that the inline free does not do, errors included; `caller` names the function for messages. */
+void tri_heap_free_slow(void *p, const char *caller);
+void *tri_heap_realloc(void *p, size_t size, unsigned flags);
+size_t tri_heap_usable(const void *p, const char *caller);
+
+/* free() does nothing: free=ignore. Set once. */
+extern bool tri_heap_free_ignored TRI_INTERNAL;
+
+TRI_INLINE void *tri_heap_alloc_class(unsigned spanclass) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
+  void *p = tri_mcache_alloc(&t->mcache, spanclass);
+  tri_runtime_leave(t);
+  return p;
+}
+
+/* Frees p if it is a plain case: the start of a live slot in a span that the calling thread owns. */
+TRI_INLINE bool tri_heap_free_fast(void *p) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return false;
+  bool done = false;
+  struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
+  if (tri_likely(s && tri_load_rlx(&s->owner) == tri_load_rlx(&t->mcache.token))) {
+    uint32_t i = tri_mspan_index(s, (uintptr_t)p);
+    struct tri_bitgroup *g = &s->bits[i / 64];
+    uint64_t bit = (uint64_t)1 << (i % 64);
+    uint64_t in_use = g->alloc & ~tri_load_rlx(&g->rfree) & bit;
+    if (tri_likely(tri_mspan_slot(s, i) == (uintptr_t)p && in_use)) {
+      tri_mcache_free(&t->mcache, s, g, bit);
+      done = true;
+    }
+  }
+  tri_runtime_leave(t);
+  return done;
+}
+
+#endif

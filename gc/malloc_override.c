@@ -1,0 +1,179 @@
+/*
+ * The malloc family, in libtricolor-malloc only. Results, errno and alignment as the C standard, POSIX and glibc's
+ * manual say; where they leave a choice, glibc's is taken (malloc(0) is a distinct object, realloc(p, 0) frees and
+ * returns NULL, memalign rounds a bad alignment up). C++'s operator new and delete come here through libstdc++.
+ *
+ * malloc and free are the inline fast paths of gc/heap.h; all else is in gc/heap.c. Small calloc clears the slot: slots
+ * are reused. free=ignore and errors are the slow path's business.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gc/cycle.h"
+#include "gc/heap.h"
+#include "gc/runtime.h"
+#include "internal/check.h"
+#include "internal/state.h"
+
+enum { FLAGS = TRI_ALLOC_SCAN | TRI_ALLOC_MALLOC16 };
+
+TRI_EXPORT void *malloc(size_t size) {
+  if (tri_likely(size <= TRI_MAX_SMALL)) {
+    void *p = tri_heap_alloc_class(tri_size_class_malloc(size) * 2);
+    if (tri_likely(p != NULL)) return p;
+  }
+  return tri_heap_alloc_slow(size, FLAGS);
+}
+
+extern __typeof(malloc) tri_own_malloc __attribute__((alias("malloc"), visibility("hidden"), leaf, malloc, nothrow));
+
+TRI_EXPORT void free(void *p) {
+  if (tri_likely(!tri_heap_free_ignored && tri_heap_free_fast(p))) return;
+  tri_heap_free_slow(p, "free");
+}
+
+TRI_EXPORT void *calloc(size_t n, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(n, size, &bytes)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  if (tri_likely(bytes <= TRI_MAX_SMALL)) {
+    void *p = tri_heap_alloc_class(tri_size_class_malloc(bytes) * 2);
+    if (tri_likely(p != NULL)) return memset(p, 0, bytes);
+  }
+  return tri_heap_alloc_slow(bytes, FLAGS | TRI_ALLOC_ZERO);
+}
+
+TRI_EXPORT void *realloc(void *p, size_t size) {
+  if (p && size == 0) {
+    free(p);
+    return NULL;
+  }
+  return tri_heap_realloc(p, size, FLAGS);
+}
+
+TRI_EXPORT void *reallocarray(void *p, size_t n, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(n, size, &bytes)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  return realloc(p, bytes);
+}
+
+static void *aligned(size_t align, size_t size) {
+  if (align <= 16) return malloc(size);
+  return tri_heap_alloc_aligned(align, size, FLAGS);
+}
+
+TRI_EXPORT void *aligned_alloc(size_t align, size_t size) {
+  if (!tri_is_pow2(align)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  return aligned(align, size);
+}
+
+TRI_EXPORT int posix_memalign(void **ret, size_t align, size_t size) {
+  if (!tri_is_pow2(align) || align % sizeof(void *) != 0) return EINVAL;
+  int saved_errno = errno;
+  void *p = aligned(align, size);
+  errno = saved_errno;
+  if (!p) return ENOMEM;
+  *ret = p;
+  return 0;
+}
+
+TRI_EXPORT void *memalign(size_t align, size_t size) {
+  size_t a = 16;
+  while (a < align && a <= SIZE_MAX / 4) a *= 2;
+  if (a < align) {
+    errno = EINVAL;
+    return NULL;
+  }
+  return aligned(a, size);
+}
+
+TRI_EXPORT void *valloc(size_t size) { return aligned(TRI_PAGE_SIZE, size); }
+
+TRI_EXPORT void *pvalloc(size_t size) {
+  if (size > SIZE_MAX - TRI_PAGE_SIZE) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  return aligned(TRI_PAGE_SIZE, tri_align_up(size ? size : 1, TRI_PAGE_SIZE));
+}
+
+TRI_EXPORT size_t malloc_usable_size(void *p) { return tri_heap_usable(p, "malloc_usable_size"); }
+
+/* C23. The size says nothing that the heap does not know. */
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t align, size_t size);
+TRI_EXPORT void free_sized(void *p, size_t size) { free(p); }
+TRI_EXPORT void free_aligned_sized(void *p, size_t align, size_t size) { free(p); }
+void cfree(void *p);
+TRI_EXPORT void cfree(void *p) { free(p); }
+
+static size_t release_all(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return 0;
+  size_t released = tri_mheap_release_free(TRI_PAGE_SIZE);
+  tri_runtime_leave(t);
+  return released;
+}
+
+TRI_EXPORT int malloc_trim(size_t pad) {
+  if (!tri_runtime_ready()) return 0;
+  return release_all() > 0;
+}
+
+TRI_EXPORT struct mallinfo2 mallinfo2(void) {
+  struct mallinfo2 m;
+  struct tri_mheap_stats h;
+  memset(&m, 0, sizeof m);
+  if (!tri_runtime_ready()) return m;
+  tri_mheap_read_stats(&h);
+  int64_t live = (int64_t)(tri_load_rlx(&tri_state.heap_live) - tri_runtime_config()->ballast_bytes);
+  size_t in_use = live < 0 ? 0 : tri_min((size_t)live, h.inuse_bytes);
+  m.arena = h.used_bytes - h.released_bytes;
+  m.uordblks = in_use;
+  m.fordblks = m.arena - tri_min(in_use, m.arena);
+  m.keepcost = h.free_bytes;
+  return m;
+}
+
+static int clamp(size_t n) { return n > INT_MAX ? INT_MAX : (int)n; }
+
+TRI_EXPORT struct mallinfo mallinfo(void) {
+  struct mallinfo2 m = mallinfo2();
+  return (struct mallinfo){.arena = clamp(m.arena),
+                           .uordblks = clamp(m.uordblks),
+                           .fordblks = clamp(m.fordblks),
+                           .keepcost = clamp(m.keepcost)};
+}
+
+/* No tunable of glibc's exists here; 1 would mean that it was obeyed. */
+TRI_EXPORT int mallopt(int parameter, int value) { return 0; }
+
+TRI_EXPORT int malloc_info(int options, FILE *out) {
+  if (options != 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  struct mallinfo2 m = mallinfo2();
+  char text[512];
+  tri_format(text, sizeof text,
+             "<malloc version=\"tricolor-%s\">\n<system type=\"current\" size=\"%zu\"/>\n"
+             "<total type=\"inuse\" size=\"%zu\"/>\n<total type=\"free\" size=\"%zu\"/>\n</malloc>\n",
+             TRI_VERSION, m.arena, m.uordblks, m.fordblks);
+  return fputs(text, out) < 0 ? -1 : 0;
+}
+
+TRI_EXPORT void malloc_stats(void) {
+  struct mallinfo2 m = mallinfo2();
+  tri_warn("heap: %zu bytes from the system, %zu in use, %zu free", m.arena, m.uordblks, m.fordblks);
+}

@@ -1,0 +1,12 @@
+/* pthread_create and thrd_create, interposed: threads register before their first instruction of the program. */
+#ifndef TRI_GC_PTHREAD_HOOKS_H
+#define TRI_GC_PTHREAD_HOOKS_H
+
+#include "internal/base.h"
+
+/* Start arguments of threads that were created and have not registered yet: roots. World stopped. */
+void tri_pthread_each_start_argument(void (*fn)(uintptr_t word, void *), void *arg);
+/* True while the calling thread is inside the C library's pthread_create: no thread may be started from there. */
+bool tri_pthread_creating(void);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * The C library's own versions of what we interpose, looked up once with dlsym(RTLD_NEXT). A successful dlsym does not
+ * allocate; the first call may come before constructors run. Two threads may both do the look-up; they store the same
+ * values, and `ready` is stored last with release.
+ */
+#include "gc/real.h"
+
+#include <dlfcn.h>
+
+#include "internal/atomic.h"
+#include "internal/check.h"
+
+static struct tri_real real;
+static tri_aint ready;
+
+static void look_up(void *slot, const char *name) {
+  void *f = dlsym(RTLD_NEXT, name);
+  if (!f) tri_fatal("the C library has no %s; static executables and other C libraries are not supported", name);
+  *(void **)slot = f;
+}
+
+const struct tri_real *tri_real(void) {
+  if (tri_likely(tri_int_load_acq(&ready))) return &real;
+  look_up(&real.pthread_create, "pthread_create");
+  look_up(&real.thrd_create, "thrd_create");
+  look_up(&real.pthread_sigmask, "pthread_sigmask");
+  look_up(&real.sigprocmask, "sigprocmask");
+  look_up(&real.sigaction, "sigaction");
+  look_up(&real.setrlimit, "setrlimit");
+  look_up(&real.prlimit, "prlimit");
+  look_up(&real.signal, "signal");
+  look_up(&real.sigsuspend, "sigsuspend");
+  look_up(&real.ppoll, "ppoll");
+  look_up(&real.pselect, "pselect");
+  look_up(&real.epoll_pwait, "epoll_pwait");
+  look_up(&real.signalfd, "signalfd");
+  look_up(&real.sigwait, "sigwait");
+  look_up(&real.sigwaitinfo, "sigwaitinfo");
+  look_up(&real.sigtimedwait, "sigtimedwait");
+  look_up(&real.epoll_ctl, "epoll_ctl");
+  tri_int_store_rel(&ready, 1);
+  return &real;
+}

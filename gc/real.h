@@ -1,0 +1,38 @@
+/* The C library's own versions of the functions that we interpose. */
+#ifndef TRI_GC_REAL_H
+#define TRI_GC_REAL_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <threads.h>
+
+#include "internal/base.h"
+
+struct tri_real {
+  int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  int (*thrd_create)(thrd_t *, thrd_start_t, void *);
+  int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);
+  int (*sigprocmask)(int, const sigset_t *, sigset_t *);
+  int (*sigaction)(int, const struct sigaction *, struct sigaction *);
+  int (*setrlimit)(__rlimit_resource_t, const struct rlimit *);
+  int (*prlimit)(pid_t, enum __rlimit_resource, const struct rlimit *, struct rlimit *);
+  sighandler_t (*signal)(int, sighandler_t);
+  int (*sigsuspend)(const sigset_t *);
+  int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+  int (*pselect)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *);
+  int (*epoll_pwait)(int, struct epoll_event *, int, int, const sigset_t *);
+  int (*signalfd)(int, const sigset_t *, int);
+  int (*sigwait)(const sigset_t *, int *);
+  int (*sigwaitinfo)(const sigset_t *, siginfo_t *);
+  int (*sigtimedwait)(const sigset_t *, siginfo_t *, const struct timespec *);
+  int (*epoll_ctl)(int, int, int, struct epoll_event *);
+};
+
+/* Resolved at the first call (dlsym RTLD_NEXT); fatal if one is missing. */
+const struct tri_real *tri_real(void);
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * Roots: listed by the cycle's runner in the stopped world, then scanned by all markers in pieces.
+ *
+ * malloc mode takes the whole process from /proc/self/maps: every readable private mapping (anonymous ones, the brk
+ * heap, .data and .bss, RELRO and pages made read-only later), shared anonymous and memfd mappings; not devices, not
+ * shared files, not our own mappings (alloc/ownmap.h). That covers, without knowing the C library's insides, static
+ * and dynamic TLS (the dtv lies in our heap), every struct pthread, glibc's cached stacks with their dtv, unjoined
+ * results and coroutine stacks. Only pages present or swapped out are read, never a reservation.
+ * API mode lists the loaded objects' writable segments (dl_iterate_phdr; the cycle runs inside a callback, so no
+ * stopped thread holds the loader's lock), the stacks and the mapping of each thread's TLS.
+ * Both add registered ranges and single words: start arguments, uncollectable objects, epoll data.
+ *
+ * A stopped thread's stack is scanned from its sp: what lies between the known lower end of its own stack and sp is
+ * dead and left out. A thread found off its own stack (sigaltstack, coroutine) has that mapping scanned as a stack,
+ * and its whole own stack too. A stack inside our heap is a root object.
+ *
+ * Locks: roots_lock (rank LEAF) guards registered ranges and held objects; gathering reads them with the world stopped
+ * and takes it too, so that unregistered threads are excluded. Forbidden: allocating from the collected heap.
+ */
+#include "gc/roots.h"
+
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+
+#include "alloc/mheap.h"
+#include "alloc/os.h"
+#include "alloc/ownmap.h"
+#include "gc/epoll.h"
+#include "gc/maps.h"
+#include "gc/pthread_hooks.h"
+#include "gc/wordset.h"
+#include "internal/check.h"
+#include "alloc/offheap.h"
+
+enum { MAX_RANGES = 1 << 20, RANGE_COMMIT = 1 << 16, PIECE = 256 << 10, DIRECT_SCAN = 256 << 10 };
+
+static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as needed; runner only */
+static size_t nranges, committed_bytes;
+static bool overflow;
+static uint64_t stack_bytes, globals_bytes;
+
+struct registered {
+  uintptr_t lo;
+  size_t size;
+};
+static struct tri_lock roots_lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL);
+static struct registered *registered; /* off-heap; guarded by roots_lock, as are the next three */
+static size_t nregistered, registered_capacity;
+static struct tri_wordset held;
+
+static bool room_for_range(void) {
+  if (!ranges) {
+    ranges = tri_os_reserve(MAX_RANGES * sizeof *ranges, TRI_PAGE_SIZE);
+    if (!ranges || !tri_ownmap_add(ranges, MAX_RANGES * sizeof *ranges)) return false;
+  }
+  if (nranges == MAX_RANGES) return false;
+  if ((nranges + 1) * sizeof *ranges <= committed_bytes) return true;
+  if (!tri_os_commit((char *)ranges + committed_bytes, RANGE_COMMIT)) return false;
+  committed_bytes += RANGE_COMMIT;
+  return true;
+}
+
+static void add_piece(uintptr_t lo, uintptr_t hi, bool stack) {
+  if (!room_for_range()) {
+    overflow = true;
+    return;
+  }
+  ranges[nranges++] = (struct tri_root_range){lo, hi, stack};
+  *(stack ? &stack_bytes : &globals_bytes) += hi - lo;
+}
+
+static void add_range(uintptr_t lo, uintptr_t hi, bool stack) {
+  lo = tri_align_up(lo, sizeof(void *));
+  hi = tri_align_down(hi, sizeof(void *));
+  for (; lo < hi; lo += tri_min(hi - lo, PIECE)) add_piece(lo, lo + tri_min(hi - lo, PIECE), stack);
+}
+
+static void add_data_pages(uintptr_t lo, uintptr_t hi, void *arg) { add_range(lo, hi, false); }
+static void add_stack_pages(uintptr_t lo, uintptr_t hi, void *arg) { add_range(lo, hi, true); }
+
+/* A readable piece of a mapping, free of own ranges and dead stack. */
+static void add_filtered(const struct tri_mapping *m, uintptr_t lo, uintptr_t hi, bool stack) {
+  bool private_only = m->file && !m->shared;
+  bool direct = !m->file && !m->shared && hi - lo <= DIRECT_SCAN;
+  if (direct) {
+    add_range(lo, hi, stack);
+  } else if (!tri_pages_each(lo, hi, private_only, stack ? add_stack_pages : add_data_pages, NULL)) {
+    overflow = true;
+  }
+}
+
+static void add_without_own(const struct tri_mapping *m, uintptr_t lo, uintptr_t hi, bool stack) {
+  uintptr_t own_lo, own_hi;
+  while (lo < hi && tri_ownmap_next(lo, &own_lo, &own_hi) && own_lo < hi) {
+    if (own_lo > lo) add_filtered(m, lo, own_lo, stack);
+    lo = own_hi;
+  }
+  if (lo < hi) add_filtered(m, lo, hi, stack);
+}
+
+static bool on_own_stack(const struct tri_thread *t, const struct tri_mapping *m) {
+  if (t->self_stack) return m->stack;
+  return t->sp >= t->stack_lo && t->sp < t->stack_hi;
+}
+
+/*
+ * Cuts a mapping at the stacks of the threads whose sp lies in it: [dead end, sp) is left out, [sp, stack end) is
+ * stack, the rest data. Threads are few per mapping; they are taken in ascending order of sp.
+ */
+static struct tri_thread *lowest_sp(uintptr_t lo, uintptr_t hi) {
+  struct tri_thread *best = NULL;
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t->sp >= lo && t->sp < hi && (!best || t->sp < best->sp)) best = t;
+  return best;
+}
+
+static void add_mapping(const struct tri_mapping *m) {
+  uintptr_t lo = m->lo;
+  struct tri_thread *t;
+  while ((t = lowest_sp(lo, m->hi))) {
+    bool own = on_own_stack(t, m);
+    uintptr_t dead = own ? tri_max(t->self_stack ? m->lo : t->stack_lo, lo) : t->sp;
+    uintptr_t end = own && !t->self_stack ? tri_min(t->stack_hi, m->hi) : m->hi;
+    if (!own) {
+      add_without_own(m, lo, m->hi, true);
+      return;
+    }
+    if (dead > lo) add_without_own(m, lo, dead, false);
+    add_without_own(m, t->sp, end, true);
+    lo = end;
+  }
+  if (lo < m->hi) add_without_own(m, lo, m->hi, m->stack);
+}
+
+static bool process_mapping(const struct tri_mapping *m, void *arg) {
+  if (!m->readable || m->special || m->device) return true;
+  if (m->shared && !m->shared_anon) return true;
+  if (m->file && !m->shared && m->executable) return true;
+  add_mapping(m);
+  return !overflow;
+}
+
+/* API mode: only mappings with a thread's sp or thread block in them. */
+static bool stack_mapping(const struct tri_mapping *m, void *arg) {
+  bool wanted = lowest_sp(m->lo, m->hi) != NULL;
+  for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
+    wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
+  if (wanted && m->readable) add_mapping(m);
+  return !overflow;
+}
+
+static int object_segments(struct dl_phdr_info *info, size_t size, void *arg) {
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+    if (p->p_type != PT_LOAD || !(p->p_flags & PF_W)) continue;
+    uintptr_t lo = info->dlpi_addr + p->p_vaddr;
+    add_range(lo, lo + p->p_memsz, false);
+  }
+  return 0;
+}
+
+static void add_registered(void) {
+  for (size_t i = 0; i < nregistered; i++) add_range(registered[i].lo, registered[i].lo + registered[i].size, false);
+}
+
+/* Own stacks of threads that were found on another one. */
+static void add_left_stacks(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    if (t->stack_hi == 0 || (t->sp >= t->stack_lo && t->sp < t->stack_hi)) continue;
+    if (!tri_pages_each(t->stack_lo, t->stack_hi, false, add_stack_pages, NULL)) overflow = true;
+  }
+}
+
+/* Threads that run on memory from our heap: that object is scanned as a stack. */
+static void add_heap_stacks(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    struct tri_mspan *s = t->sp ? tri_mheap_span_of(t->sp) : NULL;
+    if (!s || tri_int_load_acq(&s->state) == TRI_SPAN_DEAD) continue;
+    uintptr_t slot = tri_mspan_slot(s, tri_mspan_index(s, t->sp));
+    add_range(slot, slot + s->elemsize, true);
+  }
+}
+
+bool tri_roots_gather(bool malloc_mode) {
+  nranges = 0;
+  stack_bytes = globals_bytes = 0;
+  overflow = false;
+  if (!tri_pages_open()) return false;
+  bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
+  if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
+  add_left_stacks();
+  tri_pages_close();
+  tri_lock_acquire(&roots_lock);
+  add_registered();
+  tri_lock_release(&roots_lock);
+  add_heap_stacks();
+  return ok && !overflow;
+}
+
+bool tri_roots_get(size_t i, struct tri_root_range *ret) {
+  if (i >= nranges) return false;
+  *ret = ranges[i];
+  return true;
+}
+
+uint64_t tri_roots_stack_bytes(void) { return stack_bytes; }
+uint64_t tri_roots_globals_bytes(void) { return globals_bytes; }
+
+static void each_heap_stack(void (*fn)(uintptr_t, void *), void *arg) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t->sp) fn(t->sp, arg);
+}
+
+void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
+  tri_pthread_each_start_argument(fn, arg);
+  tri_epoll_each_data(fn, arg);
+  each_heap_stack(fn, arg);
+  tri_lock_acquire(&roots_lock);
+  tri_wordset_each(&held, fn, arg);
+  tri_lock_release(&roots_lock);
+}
+
+static int register_locked(uintptr_t lo, size_t size) {
+  if (nregistered == registered_capacity) {
+    size_t capacity = registered_capacity ? registered_capacity * 2 : 16;
+    struct registered *r = tri_offheap_raw_realloc(registered, capacity * sizeof *r);
+    if (!r) return ENOMEM;
+    registered = r;
+    registered_capacity = capacity;
+  }
+  registered[nregistered++] = (struct registered){lo, size};
+  return 0;
+}
+
+int tri_roots_register(uintptr_t lo, size_t size) {
+  if (size == 0 || lo + size < lo) return EINVAL;
+  tri_lock_acquire(&roots_lock);
+  int err = register_locked(lo, size);
+  tri_lock_release(&roots_lock);
+  return err;
+}
+
+int tri_roots_unregister(uintptr_t lo, size_t size) {
+  int err = ENOENT;
+  tri_lock_acquire(&roots_lock);
+  for (size_t i = 0; i < nregistered && err; i++) {
+    if (registered[i].lo != lo || registered[i].size != size) continue;
+    registered[i] = registered[--nregistered];
+    err = 0;
+  }
+  tri_lock_release(&roots_lock);
+  return err;
+}
+
+bool tri_roots_hold(uintptr_t object) {
+  tri_lock_acquire(&roots_lock);
+  bool ok = tri_wordset_put(&held, object, object);
+  tri_lock_release(&roots_lock);
+  return ok;
+}
+
+void tri_roots_drop(uintptr_t object) {
+  if (held.live == 0) return;
+  tri_lock_acquire(&roots_lock);
+  tri_wordset_remove(&held, object);
+  tri_lock_release(&roots_lock);
+}
+
+void tri_roots_lock(void) { tri_lock_acquire(&roots_lock); }
+void tri_roots_unlock(void) { tri_lock_release(&roots_lock); }

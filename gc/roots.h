@@ -1,0 +1,35 @@
+/* What the collector starts from. */
+#ifndef TRI_GC_ROOTS_H
+#define TRI_GC_ROOTS_H
+
+#include "gc/thread.h"
+
+struct tri_root_range {
+  uintptr_t lo, hi;
+  bool stack; /* a word that equals a slot's first byte also keeps the slot before it */
+};
+
+/* World stopped: lists every root range. malloc_mode: the whole process; otherwise loaded objects, stacks, thread-local
+ * storage and registered ranges. False: the process's memory could not be listed, so nothing may be collected. */
+bool tri_roots_gather(bool malloc_mode);
+/* The i-th range, in pieces of at most 256 KiB; false past the end. */
+bool tri_roots_get(size_t i, struct tri_root_range *ret);
+
+/* Bytes of the last gathering. */
+uint64_t tri_roots_stack_bytes(void);
+uint64_t tri_roots_globals_bytes(void);
+
+/* Single words that are roots: start arguments, uncollectable objects, epoll data. Calls fn for each; world stopped. */
+void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg);
+
+/* Registered ranges. 0, or an errno value. */
+int tri_roots_register(uintptr_t lo, size_t size);
+int tri_roots_unregister(uintptr_t lo, size_t size);
+/* Uncollectable objects, by first byte. False: no memory. */
+bool tri_roots_hold(uintptr_t object);
+void tri_roots_drop(uintptr_t object); /* nothing if not held */
+
+void tri_roots_lock(void); /* fork */
+void tri_roots_unlock(void);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * The signal calls that could keep a thread from being stopped, interposed: the stop signal is taken out of every mask
+ * that a program sets, and its disposition cannot be changed. Programs do not see a difference: the signal is one they
+ * did not use when they started.
+ *
+ * Masks: sigprocmask, pthread_sigmask, sigaction's sa_mask. Calls that swap the mask for the time of a wait (sigsuspend,
+ * ppoll, pselect, epoll_pwait) do so in the kernel; a mask with our signal in it only delays a stop until they return,
+ * so they are given a mask without it too.
+ *
+ * All of these keep the C library's results and errno. Async-signal-safe, as the originals.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+
+#include "gc/real.h"
+#include "gc/runtime.h"
+#include "gc/stop.h"
+#include "internal/check.h"
+
+static const sigset_t *without_ours(const sigset_t *set, sigset_t *copy) {
+  int sig = tri_stop_signal();
+  if (!set || sig == 0 || !sigismember(set, sig)) return set;
+  *copy = *set;
+  sigdelset(copy, sig);
+  return copy;
+}
+
+TRI_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
+  sigset_t copy;
+  if (how == SIG_UNBLOCK) return tri_real()->pthread_sigmask(how, set, old);
+  return tri_real()->pthread_sigmask(how, without_ours(set, &copy), old);
+}
+
+TRI_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
+  sigset_t copy;
+  if (how == SIG_UNBLOCK) return tri_real()->sigprocmask(how, set, old);
+  return tri_real()->sigprocmask(how, without_ours(set, &copy), old);
+}
+
+static bool is_ours(int sig) { return sig == tri_stop_signal() && sig != 0; }
+
+static int refuse(int sig) {
+  tri_warn("signal %d stops threads for the collector and cannot be used by the program; set TRICOLOR=signal=N", sig);
+  errno = EINVAL;
+  return -1;
+}
+
+TRI_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction *old) {
+  if (!act) return tri_real()->sigaction(sig, act, old);
+  if (is_ours(sig)) return refuse(sig);
+  struct sigaction copy = *act;
+  sigset_t mask;
+  copy.sa_mask = *without_ours(&act->sa_mask, &mask);
+  return tri_real()->sigaction(sig, &copy, old);
+}
+
+TRI_EXPORT sighandler_t signal(int sig, sighandler_t handler) {
+  if (is_ours(sig)) {
+    refuse(sig);
+    return SIG_ERR;
+  }
+  return tri_real()->signal(sig, handler);
+}
+
+TRI_EXPORT int sigsuspend(const sigset_t *set) {
+  sigset_t copy;
+  return tri_real()->sigsuspend(without_ours(set, &copy));
+}
+
+TRI_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set) {
+  sigset_t copy;
+  return tri_real()->ppoll(fds, n, timeout, without_ours(set, &copy));
+}
+
+TRI_EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *set) {
+  sigset_t copy;
+  return tri_real()->pselect(n, r, w, e, timeout, without_ours(set, &copy));
+}
+
+TRI_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout, const sigset_t *set) {
+  sigset_t copy;
+  return tri_real()->epoll_pwait(epfd, events, n, timeout, without_ours(set, &copy));
+}
+
+TRI_EXPORT int signalfd(int fd, const sigset_t *set, int flags) {
+  sigset_t copy;
+  return tri_real()->signalfd(fd, without_ours(set, &copy), flags);
+}
+
+TRI_EXPORT int sigwait(const sigset_t *set, int *sig) {
+  sigset_t copy;
+  return tri_real()->sigwait(without_ours(set, &copy), sig);
+}
+
+TRI_EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info) {
+  sigset_t copy;
+  return tri_real()->sigwaitinfo(without_ours(set, &copy), info);
+}
+
+TRI_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
+  sigset_t copy;
+  return tri_real()->sigtimedwait(without_ours(set, &copy), info, timeout);
+}

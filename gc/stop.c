@@ -1,0 +1,178 @@
+/*
+ * Stopping the world: a real-time signal to every registered thread; each parks in its handler, on its own stack, so
+ * that the signal frame (all registers, vector ones too) is scanned with the stack.
+ *
+ *   runner:  lock registry -> request = ++epoch, tgkill each -> wait for acks ........ resumed = epoch, wake all
+ *   thread:  handler: outside the runtime -> sp, ack -> wait until resumed >= request -> return
+ *                     inside the runtime  -> stop_pending = 1 -> return; on the way out: tri_stop_self -> as above
+ *
+ * Invariants:
+ *   [STOP-1] nobody is stopped holding a runtime lock: locks are held inside the runtime only (or, the registry's,
+ *            by a thread that no stop can be under way for).
+ *   [STOP-2] a stopped thread's sp lies below everything it uses: the handler's frame, or tri_stop_self's with the
+ *            callee-saved registers spilled above it.
+ *   [STOP-3] a stop that ends before a late signal arrives is seen by its number: the handler compares request with
+ *            resumed and returns.
+ *
+ * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
+ * the runner sees all that stopped threads did, and they all that it did.
+ * Async-signal context: the handler uses futex(2) only, keeps errno, and runs with all signals blocked.
+ * A thread that is dead (ESRCH) is reaped. A stop that lasts over a second says which thread it waits for, and waits.
+ */
+#include "gc/stop.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "gc/collector.h"
+#include "gc/real.h"
+#include "internal/check.h"
+#include "internal/clock.h"
+
+static int stop_signal;
+static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
+static tri_aint resumed; /* number of the latest stop that ended; threads wait on it */
+static tri_aint acks;    /* threads parked for the present stop; the runner waits on it */
+
+int tri_stop_signal(void) { return stop_signal; }
+
+static void park(struct tri_thread *t, uintptr_t sp) {
+  unsigned request = tri_int_load_acq(&t->stop_request);
+  t->sp = sp;
+  tri_int_store_rel(&t->acked_stop, request);
+  tri_int_fetch_add_acq_rel(&acks, 1);
+  tri_futex_wake(&acks, 1);
+  for (;;) {
+    unsigned r = tri_int_load_acq(&resumed);
+    if ((int)(r - request) >= 0) break;
+    tri_futex_wait(&resumed, r, 0);
+  }
+}
+
+static bool stop_wanted(struct tri_thread *t) {
+  unsigned request = tri_int_load_acq(&t->stop_request);
+  return (int)(request - tri_int_load_acq(&resumed)) > 0 && tri_int_load_rlx(&t->acked_stop) != request;
+}
+
+static void on_stop_signal(int sig, siginfo_t *info, void *context) {
+  struct tri_thread *t = tri_self;
+  int saved_errno = errno;
+  if (tri_thread_is_registered(t) && stop_wanted(t)) {
+    if (tri_int_load_rlx(&t->in_runtime)) {
+      tri_int_store_rlx(&t->stop_pending, 1);
+    } else {
+      park(t, (uintptr_t)__builtin_frame_address(0));
+    }
+  }
+  errno = saved_errno;
+}
+
+TRI_NOINLINE static void park_spilled(struct tri_thread *t, jmp_buf *regs) {
+  __asm__ __volatile__("" : : "r"(regs) : "memory");
+  park(t, (uintptr_t)__builtin_frame_address(0));
+}
+
+TRI_NOINLINE void tri_stop_self(struct tri_thread *t) {
+  int saved_errno = errno;
+  jmp_buf regs;
+  __builtin_unwind_init();
+  (void)_setjmp(regs);
+  tri_int_store_rlx(&t->stop_pending, 0);
+  tri_fence_sig();
+  if (stop_wanted(t)) {
+    sigset_t all, old;
+    sigfillset(&all);
+    tri_real()->pthread_sigmask(SIG_BLOCK, &all, &old);
+    if (stop_wanted(t)) park_spilled(t, &regs);
+    tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
+  }
+  tri_collector_help();
+  errno = saved_errno;
+}
+
+static bool signal_is_free(int sig) {
+  struct sigaction old;
+  return tri_real()->sigaction(sig, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL;
+}
+
+void tri_stop_init(int wanted_signal) {
+  int sig = wanted_signal ? wanted_signal : SIGRTMAX - 1;
+  if (!wanted_signal)
+    while (sig > SIGRTMIN && !signal_is_free(sig)) sig--;
+  struct sigaction sa;
+  memset(&sa, 0, sizeof sa);
+  sa.sa_sigaction = on_stop_signal;
+  sa.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigfillset(&sa.sa_mask);
+  if (tri_real()->sigaction(sig, &sa, NULL) != 0) tri_fatal("signal %d cannot be used to stop threads; set TRICOLOR=signal=N", sig);
+  stop_signal = sig;
+}
+
+static void report_slow(unsigned request) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request)
+      tri_warn("stopping the world: thread %d has not stopped for a second (%s); waiting on", t->tid,
+               tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
+}
+
+/* Dead threads do not answer: they are taken out, and the number of acks to wait for falls. */
+static unsigned reap_dead(unsigned request) {
+  unsigned n = 0;
+  for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
+    next = t->next;
+    if (t == tri_self || tri_int_load_acq(&t->acked_stop) == request) continue;
+    if (syscall(SYS_tgkill, getpid(), t->tid, 0) == 0 || errno != ESRCH) continue;
+    tri_thread_reap(t);
+    n++;
+  }
+  return n;
+}
+
+static void wait_for_acks(unsigned wanted, unsigned request) {
+  uint64_t start = tri_now_ns(), reported = 0;
+  unsigned spins = 0;
+  for (;;) {
+    unsigned n = tri_int_load_acq(&acks);
+    if (n >= wanted) return;
+    if (spins++ < 200) {
+      tri_spin_pause();
+      continue;
+    }
+    tri_futex_wait(&acks, n, 10 * 1000 * 1000);
+    uint64_t waited = tri_now_ns() - start;
+    if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
+    if (waited - reported > 1000 * 1000 * 1000) {
+      report_slow(request);
+      reported = waited;
+    }
+  }
+}
+
+uint64_t tri_stop_world(void) {
+  uint64_t start = tri_now_ns();
+  tri_lock_acquire(&tri_registry_lock);
+  unsigned request = tri_int_load_rlx(&epoch) + 1, wanted = 0;
+  tri_int_store_rel(&epoch, request);
+  tri_int_store_rel(&acks, 0);
+  for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
+    next = t->next;
+    if (t == tri_self) continue;
+    tri_int_store_rel(&t->stop_request, request);
+    if (syscall(SYS_tgkill, getpid(), t->tid, stop_signal) == 0) {
+      wanted++;
+    } else {
+      tri_thread_reap(t);
+    }
+  }
+  wait_for_acks(wanted, request);
+  return tri_now_ns() - start;
+}
+
+void tri_start_world(void) {
+  tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
+  tri_futex_wake(&resumed, INT_MAX);
+  tri_lock_release(&tri_registry_lock);
+}

@@ -1,0 +1,34 @@
+/* Stopping and restarting the registered threads. */
+#ifndef TRI_GC_STOP_H
+#define TRI_GC_STOP_H
+
+#include "gc/thread.h"
+
+/* Chooses the signal (0: the highest free real-time signal) and installs the handler. Called once. */
+void tri_stop_init(int wanted_signal);
+int tri_stop_signal(void); /* 0 before tri_stop_init */
+
+/* Stops every registered thread but the caller, outside the runtime; takes the registry lock. The caller has entered
+ * the runtime or is not registered. Returns the nanoseconds it took. */
+uint64_t tri_stop_world(void);
+void tri_start_world(void); /* releases the registry lock */
+
+/* On the way out of the runtime with stop_pending set: parks until the world starts. */
+void tri_stop_self(struct tri_thread *t);
+
+TRI_INLINE bool tri_runtime_enter(struct tri_thread *t) {
+  if (tri_unlikely(tri_int_load_rlx(&t->in_runtime))) return false;
+  tri_int_store_rlx(&t->in_runtime, 1);
+  tri_fence_sig();
+  return true;
+}
+
+/* Clears the flag, then looks for a stop: the other order would leave a stop waiting for ever. */
+TRI_INLINE void tri_runtime_leave(struct tri_thread *t) {
+  tri_fence_sig();
+  tri_int_store_rlx(&t->in_runtime, 0);
+  tri_fence_sig();
+  if (tri_unlikely(tri_int_load_rlx(&t->stop_pending))) tri_stop_self(t);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The registry of threads. A thread gets in when pthread_create's trampoline runs (gc/pthread_hooks.c) or at its first
+ * allocation, and out by a pthread key's destructor. A later destructor that allocates registers it again; a thread
+ * that dies registered all the same is found dead by the next stop (gc/stop.c).
+ *
+ * Invariants:
+ *   [THREAD-1] a block is in the list from before its thread's first allocation; blocks are type-stable (their mcache
+ *              is asked by freeing threads) and are reused.
+ *   [THREAD-2] the registry lock is held through every stop; a thread waits for it outside the runtime (in_runtime 0,
+ *              or not yet in the list), so a stop never waits for a thread that waits for the stop.
+ *
+ * Locks: registry, then centrals, heap, fixalloc. Forbidden: allocating from the collected heap while holding it;
+ * pthread_getattr_np allocates and is therefore called after registration, outside the runtime.
+ */
+#include "gc/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "alloc/fixalloc.h"
+#include "gc/real.h"
+#include "gc/stop.h"
+#include "internal/check.h"
+
+struct tri_thread tri_thread_none = {.in_runtime = 1};
+struct tri_thread tri_thread_gone = {.in_runtime = 1};
+TRI_TLS struct tri_thread *tri_self = &tri_thread_none;
+
+struct tri_lock tri_registry_lock = TRI_LOCK_INIT(TRI_RANK_REGISTRY);
+
+static struct tri_thread *threads; /* guarded by tri_registry_lock */
+static struct tri_fixalloc thread_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_thread));
+static pthread_key_t exit_key;
+static tri_aint exit_key_state; /* 0 none, 1 ready, 2 refused */
+
+struct tri_thread *tri_thread_first(void) { return threads; }
+
+static void list_add(struct tri_thread *t) {
+  t->prev = NULL;
+  t->next = threads;
+  if (threads) threads->prev = t;
+  threads = t;
+}
+
+static void list_remove(struct tri_thread *t) {
+  if (t->prev) {
+    t->prev->next = t->next;
+  } else {
+    threads = t->next;
+  }
+  if (t->next) t->next->prev = t->prev;
+}
+
+static void exit_destructor(void *block) { tri_thread_unregister(); }
+
+static void arm_exit(struct tri_thread *t) {
+  if (tri_int_load_acq(&exit_key_state) == 0) {
+    bool made = pthread_key_create(&exit_key, exit_destructor) == 0;
+    tri_int_store_rel(&exit_key_state, made ? 1 : 2);
+  }
+  if (tri_int_load_acq(&exit_key_state) == 1) pthread_setspecific(exit_key, t);
+}
+
+static void unblock_stop_signal(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  if (tri_stop_signal()) sigaddset(&set, tri_stop_signal());
+  tri_real()->pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* A block with our tid belongs to a thread that died without its destructor. */
+static void reap_namesake(int tid) {
+  for (struct tri_thread *t = threads, *next; t; t = next) {
+    next = t->next;
+    if (t->tid == tid) tri_thread_reap(t);
+  }
+}
+
+struct tri_thread *tri_thread_register(void) {
+  if (tri_thread_is_registered(tri_self)) return tri_self;
+  int saved_errno = errno;
+  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
+  if (!t) return NULL;
+  tri_mcache_init(&t->mcache);
+  t->tid = (int)syscall(SYS_gettid);
+  t->stack_lo = t->stack_hi = t->sp = 0;
+  t->thread_block = (uintptr_t)&tri_self;
+  t->self_stack = t->tid == getpid();
+  tri_int_store_rlx(&t->in_runtime, 0);
+  tri_int_store_rlx(&t->stop_pending, 0);
+  tri_int_store_rlx(&t->stop_request, 0);
+  tri_int_store_rlx(&t->acked_stop, 0);
+  unblock_stop_signal();
+  tri_lock_acquire(&tri_registry_lock);
+  reap_namesake(t->tid);
+  tri_self = t;
+  list_add(t);
+  tri_lock_release(&tri_registry_lock);
+  arm_exit(t);
+  errno = saved_errno;
+  return t;
+}
+
+void tri_thread_find_stack(struct tri_thread *t) {
+  pthread_attr_t attr;
+  void *lo;
+  size_t size;
+  if (t->self_stack || t->stack_hi) return;
+  int saved_errno = errno;
+  if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+    if (pthread_attr_getstack(&attr, &lo, &size) == 0) {
+      t->stack_lo = (uintptr_t)lo;
+      t->stack_hi = (uintptr_t)lo + size;
+    }
+    pthread_attr_destroy(&attr);
+  }
+  errno = saved_errno;
+}
+
+void tri_thread_unregister(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return;
+  tri_mcache_release(&t->mcache);
+  tri_runtime_leave(t);
+  tri_lock_acquire(&tri_registry_lock);
+  list_remove(t);
+  tri_self = &tri_thread_gone;
+  tri_lock_release(&tri_registry_lock);
+  tri_fixalloc_free(&thread_pool, t);
+}
+
+void tri_thread_reap(struct tri_thread *t) {
+  tri_lock_assert_held(&tri_registry_lock);
+  list_remove(t);
+  tri_mcache_discard_stw(&t->mcache);
+  tri_fixalloc_free(&thread_pool, t);
+}
+
+void tri_thread_after_fork(void) {
+  for (struct tri_thread *t = threads, *next; t; t = next) {
+    next = t->next;
+    if (t != tri_self) tri_thread_reap(t);
+  }
+  if (tri_thread_is_registered(tri_self)) {
+    tri_self->tid = (int)syscall(SYS_gettid);
+  }
+}

@@ -1,0 +1,51 @@
+/* The registry of threads: who may touch the heap, who must be stopped, whose stack is scanned. */
+#ifndef TRI_GC_THREAD_H
+#define TRI_GC_THREAD_H
+
+#include "alloc/mcache.h"
+#include "internal/lock.h"
+
+struct tri_thread {
+  /* The owner and signal handlers on it. in_runtime: 1 while inside the runtime, where it must not be stopped.
+   * stop_pending: a stop came while in_runtime; obeyed on the way out. */
+  tri_aint in_runtime;
+  tri_aint stop_pending;
+  /* Stop protocol, gc/stop.c: the runner writes stop_request, the thread acked_stop and sp. */
+  tri_aint stop_request;
+  tri_aint acked_stop;
+  uintptr_t sp; /* while stopped: lowest address in use */
+  /* Constant after registration; 0 when unknown. The thread's own stack, thread block included. */
+  uintptr_t stack_lo, stack_hi;
+  uintptr_t thread_block; /* address of a thread-local variable: tells the mapping of the static TLS block */
+  int tid;
+  bool self_stack; /* the main thread: its stack is the mapping named [stack] */
+  struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
+  struct tri_mcache mcache;
+};
+
+/* The calling thread. Never NULL: an unregistered thread has tri_thread_none, a thread whose destructors ran
+ * tri_thread_gone; both have in_runtime == 1, so that every fast path turns to its slow half. */
+extern TRI_TLS struct tri_thread *tri_self TRI_INTERNAL;
+extern struct tri_thread tri_thread_none TRI_INTERNAL, tri_thread_gone TRI_INTERNAL;
+
+/* The registry's lock: held for the whole of a stop, so that nobody joins or leaves a stopped world. */
+extern struct tri_lock tri_registry_lock TRI_INTERNAL;
+/* First of the list; walked under the lock. */
+struct tri_thread *tri_thread_first(void);
+
+/* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
+ * interrupted the runtime. */
+struct tri_thread *tri_thread_register(void);
+/* Tells the registry the bounds of the calling thread's stack. */
+void tri_thread_find_stack(struct tri_thread *t);
+void tri_thread_unregister(void);
+/* Under the lock: a thread that is known to be dead. Its spans become unowned at the next cycle. */
+void tri_thread_reap(struct tri_thread *t);
+/* In a fork child, world stopped at the fork: every thread but the caller is gone. */
+void tri_thread_after_fork(void);
+
+TRI_INLINE bool tri_thread_is_registered(const struct tri_thread *t) {
+  return t != &tri_thread_none && t != &tri_thread_gone;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* Grey work: buffers of object addresses, shared between markers in whole buffers. */
+#ifndef TRI_GC_WORK_H
+#define TRI_GC_WORK_H
+
+#include "internal/atomic.h"
+
+enum { TRI_WORKBUF_ENTRIES = 253 };
+
+struct tri_workbuf {
+  tri_aword next; /* packed; while on a global stack */
+  uint64_t n;
+  uint64_t pad;
+  uintptr_t entry[TRI_WORKBUF_ENTRIES];
+};
+
+/* A marker's end of the work: it fills and empties `cur`, and keeps `spare` so that work near a buffer's edge does not
+ * go back and forth to the global stacks. */
+struct tri_work {
+  struct tri_workbuf *cur, *spare;
+  bool overflow; /* no memory for a buffer: a grey object was dropped, see gc/mark.c */
+};
+
+bool tri_work_put_slow(struct tri_work *w, uintptr_t object);
+uintptr_t tri_work_get_slow(struct tri_work *w);
+
+/* False: dropped for want of memory. */
+TRI_INLINE bool tri_work_put(struct tri_work *w, uintptr_t object) {
+  struct tri_workbuf *b = w->cur;
+  if (tri_unlikely(!b || b->n == TRI_WORKBUF_ENTRIES)) return tri_work_put_slow(w, object);
+  b->entry[b->n++] = object;
+  return true;
+}
+
+/* 0 when neither this marker nor the global stack has work. */
+TRI_INLINE uintptr_t tri_work_get(struct tri_work *w) {
+  struct tri_workbuf *b = w->cur;
+  if (tri_unlikely(!b || b->n == 0)) return tri_work_get_slow(w);
+  return b->entry[--b->n];
+}
+
+/* Gives half of a well-filled buffer to the global stack, for markers that wait. */
+void tri_work_share(struct tri_work *w);
+/* End of marking: buffers go back empty. */
+void tri_work_dispose(struct tri_work *w);
+/* True when some marker put full buffers up. */
+bool tri_work_available(void);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * Marker threads. The cycle's runner raises `round` and marks itself; each worker that sees the new round joins, and
+ * the runner waits until all have left. They sleep on `round` between cycles, hold no lock and never allocate from the
+ * collected heap.
+ *
+ * A worker is not in the registry, so a stop does not signal it. Its stack is a mapping of ours: the part below its
+ * first frame is entered in ownmap (a marker's dead frames are full of object addresses), the part above (struct
+ * pthread, whose dtv lies in our heap) is scanned like any memory. Stacks are reused by fork children.
+ *
+ * Ordering: round is released by the runner and acquired by workers; `left` the other way round.
+ */
+#include "gc/worker.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "alloc/os.h"
+#include "alloc/ownmap.h"
+#include "gc/mark.h"
+#include "gc/real.h"
+#include "gc/stop.h"
+#include "internal/check.h"
+#include "internal/clock.h"
+#include "internal/lock.h"
+
+enum { STACK_BYTES = 256 << 10, MAX_THREADS = TRI_MAX_MARKERS + 2 };
+
+struct worker_thread {
+  char *stack; /* kept when the thread is gone after fork */
+  bool running;
+  void (*fn)(void *);
+  void *arg;
+};
+
+static struct worker_thread threads[MAX_THREADS]; /* one spawner at a time: the collector's start lock */
+static struct tri_marker markers[TRI_MAX_MARKERS];
+static uint64_t marker_cpu[TRI_MAX_MARKERS];
+static unsigned nworkers;
+static tri_aint round_no, left;
+
+unsigned tri_worker_procs(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  int n = CPU_COUNT(&set);
+  return n < 1 ? 1 : (unsigned)n;
+}
+
+static struct worker_thread *free_slot(void) {
+  for (unsigned i = 0; i < MAX_THREADS; i++)
+    if (!threads[i].running) return &threads[i];
+  return NULL;
+}
+
+static bool get_stack(struct worker_thread *w) {
+  if (w->stack) return true;
+  char *stack = tri_os_reserve(STACK_BYTES, TRI_PAGE_SIZE);
+  if (!stack) return false;
+  size_t guard = tri_os_page_size();
+  if (!tri_os_commit(stack + guard, STACK_BYTES - guard)) {
+    tri_os_unreserve(stack, STACK_BYTES);
+    return false;
+  }
+  w->stack = stack;
+  return true;
+}
+
+TRI_NOINLINE static void *thread_main(void *thread) {
+  struct worker_thread *w = thread;
+  uintptr_t frame = tri_align_down((uintptr_t)__builtin_frame_address(0) - 256, 64);
+  tri_ownmap_add(w->stack, frame - (uintptr_t)w->stack);
+  prctl(PR_SET_NAME, "tricolor");
+  w->fn(w->arg);
+  return NULL;
+}
+
+static int create_blocked(struct worker_thread *w, pthread_attr_t *attr) {
+  pthread_t id;
+  sigset_t all, old;
+  sigfillset(&all);
+  tri_real()->pthread_sigmask(SIG_SETMASK, &all, &old);
+  int err = tri_real()->pthread_create(&id, attr, thread_main, w);
+  tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return err;
+}
+
+bool tri_worker_spawn(void (*fn)(void *), void *arg) {
+  struct worker_thread *w = free_slot();
+  if (!w || !get_stack(w)) return false;
+  w->fn = fn;
+  w->arg = arg;
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  size_t guard = tri_os_page_size();
+  pthread_attr_setstack(&attr, w->stack + guard, STACK_BYTES - guard);
+  w->running = true;
+  w->running = create_blocked(w, &attr) == 0;
+  pthread_attr_destroy(&attr);
+  return w->running;
+}
+
+static void mark_as(unsigned i) {
+  uint64_t start = tri_thread_cpu_ns();
+  tri_mark_run(&markers[i]);
+  marker_cpu[i] += tri_thread_cpu_ns() - start;
+}
+
+static void worker_main(void *index) {
+  unsigned i = (unsigned)(uintptr_t)index, seen = 0;
+  for (;;) {
+    unsigned r = tri_int_load_acq(&round_no);
+    if (r == seen) {
+      tri_futex_wait(&round_no, r, 0);
+      continue;
+    }
+    seen = r;
+    mark_as(i);
+    tri_int_fetch_add_acq_rel(&left, 1);
+    tri_futex_wake(&left, 1);
+  }
+}
+
+void tri_worker_start_all(void) {
+  unsigned wanted = (unsigned)tri_min(tri_worker_procs(), TRI_MAX_MARKERS) - 1;
+  /* A worker starts with seen == 0; rounds begin after it is counted, so it joins from the next one on. */
+  while (nworkers < wanted && tri_int_load_rlx(&round_no) == 0) {
+    if (!tri_worker_spawn(worker_main, (void *)(uintptr_t)(nworkers + 1))) return;
+    nworkers++;
+  }
+}
+
+static void run_round(void) {
+  tri_mark_begin(nworkers + 1);
+  tri_int_store_rel(&left, 0);
+  tri_int_store_rel(&round_no, tri_int_load_rlx(&round_no) + 1);
+  tri_futex_wake(&round_no, INT_MAX);
+  tri_mark_words(&markers[0]);
+  mark_as(0);
+  for (;;) {
+    unsigned n = tri_int_load_acq(&left);
+    if (n == nworkers) return;
+    tri_futex_wait(&left, n, 0);
+  }
+}
+
+void tri_worker_mark(struct tri_mark_totals *ret) {
+  *ret = (struct tri_mark_totals){.markers = nworkers + 1};
+  for (unsigned i = 0; i <= nworkers; i++) {
+    markers[i] = (struct tri_marker){0};
+    marker_cpu[i] = 0;
+  }
+  do {
+    run_round();
+  } while (tri_mark_recover(&markers[0], nworkers + 1));
+  for (unsigned i = 0; i <= nworkers; i++) {
+    ret->marked_bytes += markers[i].marked_bytes;
+    ret->scanned_bytes += markers[i].scanned_bytes;
+    ret->cpu_ns += marker_cpu[i];
+  }
+}
+
+void tri_worker_after_fork(void) {
+  for (unsigned i = 0; i < MAX_THREADS; i++) threads[i].running = false;
+  nworkers = 0;
+  tri_int_store_rel(&round_no, 0);
+}

@@ -1,0 +1,94 @@
+/*
+ * Tricolor: Go's memory manager for C. The public interface.
+ *
+ * The same functions are in libtricolor (for programs written against it) and in libtricolor-malloc (which also
+ * replaces malloc); when both are present there is one heap. In this version marking stops the world, so pointers are
+ * stored with plain assignments. All sizes are bytes. Unless said otherwise a function may be called from any thread
+ * at any time after the C library has started, but not from a signal handler.
+ */
+#ifndef TRICOLOR_TRICOLOR_H
+#define TRICOLOR_TRICOLOR_H
+
+#include <stddef.h>
+
+#include "tricolor/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRI_API __attribute__((visibility("default")))
+
+/* Version of the library in use, as "0.1.0". Never NULL. Callable from anywhere. */
+TRI_API const char *tri_version(void);
+
+/*
+ * A zeroed object of `size` bytes on the collected heap, aligned to 16 (8 for sizes up to 8 and from 17 to 24). It is
+ * scanned conservatively for pointers and lives while a root or a live object points anywhere into it (one past the
+ * end counts from stacks and registers only). A size of 0 gives a distinct smallest object.
+ * Returns NULL with errno ENOMEM when there is no memory. After Go's mallocgc.
+ */
+TRI_API void *tri_alloc(size_t size);
+/* The same for data without pointers: never scanned, and not zeroed unless fresh. After Go's noscan span classes. */
+TRI_API void *tri_alloc_noscan(size_t size);
+/* A zeroed, scanned object that the collector never frees and whose content is a root. Free it with tri_free. */
+TRI_API void *tri_alloc_uncollectable(size_t size);
+/*
+ * Frees an object at once, by its first byte; NULL is allowed. The collector would do it anyway. A pointer that is not
+ * the start of a live object ends the program with one line.
+ */
+TRI_API void tri_free(void *object);
+/* Bytes usable behind the first byte of an object; 0 for NULL. */
+TRI_API size_t tri_usable_size(const void *object);
+/* First byte of the live object that `pointer` points into, or NULL if it points into none. */
+TRI_API void *tri_base(const void *pointer);
+
+/*
+ * Declares [start, start+size) a root: every aligned word in it is taken for a pointer. Needed for memory of other
+ * allocators and foreign mappings in API programs. Returns 0, or -1 with errno EINVAL (size 0, or it wraps) or ENOMEM.
+ * The memory must stay readable until it is removed.
+ */
+TRI_API int tri_roots_add(const void *start, size_t size);
+/* Takes back a declaration made with the same arguments. Returns 0, or -1 with errno ENOENT. */
+TRI_API int tri_roots_remove(const void *start, size_t size);
+
+/*
+ * A complete collection, sweep included, on behalf of the calling thread; it returns when memory that was unreachable
+ * at the call is free. After Go's runtime.GC. Does nothing with collect=off. Must not be called while holding a lock
+ * that a dl_iterate_phdr callback of another thread waits for.
+ */
+TRI_API void tri_gc(void);
+
+/*
+ * Off-heap memory, from a private jemalloc arena: never scanned, never collected, in nobody's malloc; counted by
+ * tri_offheap_bytes. Contracts of malloc, realloc and free.
+ */
+TRI_API void *tri_offheap_alloc(size_t size);
+TRI_API void *tri_offheap_realloc(void *p, size_t size);
+TRI_API void tri_offheap_free(void *p);
+/* Bytes handed out by tri_offheap_alloc and tri_offheap_realloc and not yet freed, rounded up to usable sizes. */
+TRI_API size_t tri_offheap_bytes(void);
+
+/* A few figures of the heap; `size` is set by the caller to sizeof(struct tri_stats) and versions the struct. */
+struct tri_stats {
+  size_t size;
+  unsigned long num_gc;          /* completed cycles */
+  unsigned long num_forced_gc;   /* of these, by tri_gc */
+  size_t heap_alloc;             /* bytes in live objects and not yet swept ones, ballast included */
+  size_t heap_goal;              /* bytes at which the next cycle is due; SIZE_MAX when off */
+  size_t heap_sys;               /* bytes of heap address space made accessible */
+  size_t heap_inuse;             /* bytes in spans */
+  size_t heap_released;          /* bytes of it given back to the system */
+  size_t meta_sys;               /* bytes for the runtime's own tables */
+  size_t offheap;                /* tri_offheap_bytes() */
+  unsigned long long pause_total_ns;
+  unsigned long long pause_max_ns;
+};
+/* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
+TRI_API int tri_read_stats(struct tri_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
