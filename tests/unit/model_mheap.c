@@ -80,7 +80,7 @@ static void do_free(void) {
   if (m.nlive == 0) return;
   size_t i = test_random_below(&m.random, m.nlive);
   disclaim(m.live[i].s, 0, m.live[i].s->npages, m.live[i].stamp);
-  tri_mheap_free_span(m.live[i].s);
+  tri_mheap_free_span(m.live[i].s, false);
   m.live[i] = m.live[--m.nlive];
 }
 

@@ -69,7 +69,7 @@ Test(mheap, span_is_ready_and_found_from_every_page) {
   cr_assert_null(tri_mheap_span_of(UINTPTR_MAX));
   tri_mheap_check();
   uintptr_t base = s->base;
-  tri_mheap_free_span(s);
+  tri_mheap_free_span(s, false);
   cr_assert_null(tri_mheap_span_of(base));
   cr_assert_null(tri_mheap_span_of(base + 2 * TRI_PAGE_SIZE));
   tri_mheap_check();
@@ -85,7 +85,7 @@ Test(mheap, bits_are_cleared_at_every_birth) {
       const unsigned char *bytes = (const unsigned char *)s->bits;
       for (size_t b = 0; b < s->ngroups * sizeof *s->bits; b++) cr_assert_eq(bytes[b], 0);
       memset(s->bits, 0xFF, s->ngroups * sizeof *s->bits);
-      tri_mheap_free_span(s);
+      tri_mheap_free_span(s, false);
     }
   }
 }
@@ -95,7 +95,7 @@ Test(mheap, remote_link_survives_death_and_rebirth) {
   struct tri_mspan *s = span(1), *other = span(1);
   s->rpending = 1;
   s->rnext = other;
-  tri_mheap_free_span(s);
+  tri_mheap_free_span(s, false);
   struct tri_mspan *again = span(1);
   cr_assert_eq(again, s);
   cr_assert_eq(s->rpending, 1);
@@ -107,11 +107,11 @@ Test(mheap, used_pages_need_zeroing_until_released) {
   struct tri_mspan *s = span(PAGES(4 * MIB));
   uintptr_t base = s->base;
   memset((void *)base, 0x5A, 4 * MIB);
-  tri_mheap_free_span(s);
+  tri_mheap_free_span(s, false);
   s = span(PAGES(4 * MIB));
   cr_assert_eq(s->base, base);
   cr_assert_eq(s->needzero, 1);
-  tri_mheap_free_span(s);
+  tri_mheap_free_span(s, false);
   cr_assert_eq(stats().free_bytes, 4 * MIB);
   cr_assert_eq(tri_mheap_release_free(8 * MIB), 0);
   cr_assert_eq(tri_mheap_release_free(MIB), 4 * MIB);
@@ -128,15 +128,15 @@ Test(mheap, used_pages_need_zeroing_until_released) {
 Test(mheap, release_covers_several_runs_and_large_ones) {
   cr_assert(tri_mheap_init(0));
   struct tri_mspan *a = span(PAGES(MIB)), *keep = span(1), *b = span(PAGES(50 * MIB)), *keep2 = span(1), *c = span(3);
-  tri_mheap_free_span(a);
-  tri_mheap_free_span(b);
-  tri_mheap_free_span(c);
+  tri_mheap_free_span(a, false);
+  tri_mheap_free_span(b, false);
+  tri_mheap_free_span(c, false);
   cr_assert_eq(tri_mheap_release_free(MIB), 51 * MIB);
   cr_assert_eq(stats().free_bytes, 3 * TRI_PAGE_SIZE);
   cr_assert_eq(tri_mheap_release_free(1), 3 * TRI_PAGE_SIZE);
   cr_assert_eq(stats().nspans, 2);
-  tri_mheap_free_span(keep);
-  tri_mheap_free_span(keep2);
+  tri_mheap_free_span(keep, false);
+  tri_mheap_free_span(keep2, false);
   tri_mheap_check();
 }
 
@@ -173,7 +173,7 @@ Test(mheap, a_full_heap_says_so_and_recovers) {
   struct tri_mspan *s[16];
   for (int i = 0; i < 16; i++) cr_assert_not_null(s[i] = span(PAGES(MIB)));
   cr_assert_null(span(1));
-  tri_mheap_free_span(s[7]);
+  tri_mheap_free_span(s[7], false);
   cr_assert_null(span(PAGES(MIB) + 1));
   cr_assert_not_null(s[7] = span(PAGES(MIB)));
   tri_mheap_check();
@@ -251,7 +251,7 @@ Test(mheap, wrong_free_is_fatal, .signal = SIGABRT) {
   cr_assert(tri_mheap_init(0));
   struct tri_mspan *s = span(2);
   s->base += TRI_PAGE_SIZE * 4;
-  tri_mheap_free_span(s);
+  tri_mheap_free_span(s, false);
 }
 
 /* What the process's limits do. */
@@ -265,13 +265,24 @@ static void under_rlimit_as(void) {
   size_t n = 0;
   while (n < 1024 && (s[n] = span(PAGES(MIB))) != NULL) *(char *)s[n++]->base = 1;
   CHILD_CHECK(n == tri_heap_range.reserved_bytes / MIB);
-  while (n > 0) tri_mheap_free_span(s[--n]);
+  while (n > 0) tri_mheap_free_span(s[--n], false);
   CHILD_CHECK(span(PAGES(60 * MIB)) != NULL);
   tri_mheap_check();
 }
 
 Test(mheap, lives_within_half_of_rlimit_as) {
   cr_assert_eq(child_run(under_rlimit_as), 0);
+}
+
+static void under_rlimit_as_with_a_size(void) {
+  struct rlimit limit = {600 * MIB, 600 * MIB};
+  CHILD_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+  CHILD_CHECK(tri_mheap_init(400 * MIB));
+  CHILD_CHECK(tri_heap_range.reserved_bytes <= 300 * MIB);
+}
+
+Test(mheap, a_wished_size_does_not_override_rlimit_as) {
+  cr_assert_eq(child_run(under_rlimit_as_with_a_size), 0);
 }
 
 static void no_room(void) {
@@ -296,7 +307,8 @@ static void no_memory(void) {
   errno = 4242;
   while (n < 100 && span(PAGES(MIB)) != NULL) n++;
   CHILD_CHECK(errno == 4242);
-  CHILD_CHECK(n >= 24 && n <= 40); /* the last growth steps are small ones */
+  CHILD_CHECK(n >= 24 && n <= 40);
+  CHILD_CHECK(span(PAGES(MIB)) == NULL); /* the smallest step had been tried too */
   CHILD_CHECK(n * MIB == stats().used_bytes);
   tri_mheap_check();
   struct rlimit more = {200 * MIB, 200 * MIB};
@@ -324,7 +336,7 @@ static void all_locked(void) {
   struct tri_mspan *s = span(PAGES(2 * MIB));
   CHILD_CHECK(s != NULL);
   CHILD_CHECK(resident_bytes() - before < 16 * MIB);
-  tri_mheap_free_span(s);
+  tri_mheap_free_span(s, false);
   CHILD_CHECK(tri_mheap_release_free(MIB) == 0); /* the kernel refuses */
   CHILD_CHECK(span(PAGES(2 * MIB))->needzero);
   tri_mheap_check();
@@ -361,16 +373,16 @@ Test(mheap, the_reserve_is_not_charged) {
 static tri_aint stop_threads;
 
 static void *churn(void *arg) {
-  unsigned id = (unsigned)(uintptr_t)arg, x = id * 2654435761u;
-  for (int round = 0; round < 3000; round++) {
-    x = x * 1664525u + 1013904223u;
-    size_t n = 1 + (x >> 20) % 300;
+  unsigned id = (unsigned)(uintptr_t)arg;
+  size_t n = PAGES(2 * MIB);
+  for (int round = 0; round < 2000; round++) {
     struct tri_mspan *s = span(n);
     if (s == NULL) return (void *)1;
-    *(unsigned *)s->base = *(unsigned *)(s->base + n * TRI_PAGE_SIZE - 4) = id;
-    if (tri_mheap_span_of(s->base + (n - 1) * TRI_PAGE_SIZE) != s) return (void *)2;
-    if (*(unsigned *)s->base != id || *(unsigned *)(s->base + n * TRI_PAGE_SIZE - 4) != id) return (void *)3;
-    tri_mheap_free_span(s);
+    unsigned *first = (unsigned *)s->base, *last = (unsigned *)(s->base + n * TRI_PAGE_SIZE) - 1;
+    *first = *last = id;
+    if (tri_mheap_span_of((uintptr_t)last) != s) return (void *)2;
+    if (*first != id || *last != id) return (void *)3;
+    tri_mheap_free_span(s, false);
   }
   return NULL;
 }
@@ -385,9 +397,9 @@ static void *release_loop(void *arg) {
   return NULL;
 }
 
-/* The heap is just large enough, so that pages on their way back to the system are missed at once. */
+/* Three threads with a span of 2 MiB each in 8 MiB: pages on their way back to the system are missed at once. */
 Test(mheap, release_beside_allocation_in_a_tight_heap, .timeout = 60) {
-  cr_assert(tri_mheap_init(12 * MIB));
+  cr_assert(tri_mheap_init(8 * MIB));
   pthread_t t[3], r[2];
   void *result;
   for (int i = 0; i < 2; i++) pthread_create(&r[i], NULL, release_loop, NULL);
