@@ -10,7 +10,8 @@ import sys
 import tempfile
 import unittest
 
-EXE, PROBE, STATIC, FAKE, OTHER, LIBDIR = sys.argv[1:7]
+EXE, PROBE, STATIC, FAKE, OTHER = map(os.path.abspath, sys.argv[1:6])
+LIBDIR = sys.argv[6]
 SETTINGS = ('LD_PRELOAD', 'GODEBUG', 'GOGC', 'GOMEMLIMIT', 'TRICOLOR', 'TRICOLOR_BALLAST', 'TRICOLOR_LIBRARY')
 NOBODY = 65534
 

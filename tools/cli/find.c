@@ -109,7 +109,7 @@ void tri_cli_find_program(const char *name, char path[PATH_MAX]) {
     bool fits = join(path, len ? dir : ".", len ? len : 1, name);
     int e = fits ? executable_error(path) : ENAMETOOLONG;
     if (e == 0) return;
-    if (e == EACCES) error = e;
+    if (e == EACCES && access(path, F_OK) == 0) error = e; /* not for a directory that cannot be searched */
     if (!dir[len]) break;
     dir += len + 1;
   }
