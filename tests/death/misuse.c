@@ -70,13 +70,19 @@ static void free_static(void) {
   free(say(p));
 }
 
-static void free_reclaimed(void) {
-  uintptr_t hidden = hidden_object(100, 1);
-  void *neighbour = malloc(100);
+/* Hides 64 objects, but for one in `visible_every`; frees one that the collector took. */
+static void free_reclaimed(size_t size, int visible_every) {
+  static uintptr_t hidden[64];
+  static void *visible[64];
+  for (int i = 0; i < 64; i++) {
+    hidden[i] = hidden_object(size, 1);
+    if (visible_every > 0 && i % visible_every == 0) visible[i] = UNHIDE(hidden[i]);
+  }
   collect();
-  CHECK(!hidden_is_object(hidden), "the hidden object is still there");
-  free(say(UNHIDE(hidden)));
-  free(neighbour);
+  for (int i = 0; i < 64; i++) {
+    if (!hidden_is_object(hidden[i])) free(say(UNHIDE(hidden[i])));
+  }
+  CHECK(visible[1] != NULL, "the hidden objects are still there");
 }
 
 static void realloc_interior(void) {
@@ -98,7 +104,9 @@ int main(int argc, char **argv) {
   if (strcmp(what, "interior-large") == 0) free_interior(1 << 20, 65536);
   if (strcmp(what, "stack") == 0) free_stack();
   if (strcmp(what, "static") == 0) free_static();
-  if (strcmp(what, "reclaimed") == 0) free_reclaimed();
+  if (strcmp(what, "reclaimed") == 0) free_reclaimed(100, 8);
+  if (strcmp(what, "reclaimed-span") == 0) free_reclaimed(5000, 0);
+  if (strcmp(what, "reclaimed-large") == 0) free_reclaimed(200000, 0);
   if (strcmp(what, "realloc-interior") == 0) realloc_interior();
   return 3;
 }

@@ -37,7 +37,8 @@ int main(void) {
     CHECK(pattern_holds(l->body, sizeof(l->body), l->seed), "link %d was overwritten", length);
   }
   CHECK(length == LEAKS / 20, "the list has %d links", length);
-  for (int i = 0; i < LEAKS; i++) left += hidden_is_object(leaked[i]);
+  /* The content tells an object that was never reclaimed from a later one in its slot. */
+  for (int i = 0; i < LEAKS; i++) left += hidden_is_object(leaked[i]) && hidden_holds(leaked[i], 400, (unsigned)i);
   CHECK(left < LEAKS / 100, "%d leaked objects are left", left);
   puts("ok");
   return 0;

@@ -80,6 +80,7 @@ NOINLINE static void spin_hidden(struct spin *s) {
 }
 
 static struct spin shared;
+static void *volatile visible; /* keeps the object until the thread has it */
 static void (*spin_function)(struct spin *);
 
 static void *spinner(void *unused) {
@@ -88,37 +89,49 @@ static void *spinner(void *unused) {
   return unused;
 }
 
-/* Keeps an object by one word, at `offset` from its first byte, in the way of `function`, while collecting. */
-static uintptr_t spin_with(void (*function)(struct spin *), size_t size, size_t offset) {
+struct outcome {
+  bool alive, whole, word_kept;
+};
+
+/*
+ * Keeps an object by one word, at `offset` from its first byte, in the way of `function`, while collecting. The object
+ * is judged while the thread still spins: a collection may follow at any time after.
+ */
+static struct outcome spin_with(void (*function)(struct spin *), size_t size, size_t offset) {
   pthread_t t;
   uintptr_t hidden = hidden_object(size, 77);
+  struct outcome o;
+  visible = UNHIDE(hidden);
   memset(&shared, 0, sizeof(shared));
   shared.hidden = HIDE((char *)UNHIDE(hidden) + offset);
   spin_function = function;
-  wipe();
   CHECK(pthread_create(&t, NULL, spinner, NULL) == 0, "pthread_create");
   while (atomic_load(&shared.running) == 0) continue;
+  visible = NULL;
   for (int i = 0; i < 3; i++) {
     collect();
     churn(200000);
   }
   collect();
+  o.alive = !probe_live() || hidden_is_object(hidden);
+  o.whole = hidden_holds(hidden, size, 77);
   __atomic_store_n(&shared.go, 1, __ATOMIC_SEQ_CST);
   pthread_join(t, NULL);
-  return hidden;
+  o.word_kept = shared.hidden == HIDE((char *)UNHIDE(hidden) + offset);
+  return o;
 }
 
 static void keeps(const char *name, void (*function)(struct spin *), size_t size, size_t offset) {
-  uintptr_t hidden = spin_with(function, size, offset);
-  CHECK(shared.hidden == HIDE((char *)UNHIDE(hidden) + offset), "%s: the word changed", name);
-  CHECK(!probe_live() || hidden_is_object(hidden), "%s: the object was reclaimed", name);
-  CHECK(hidden_holds(hidden, size, 77), "%s: the object was overwritten", name);
+  struct outcome o = spin_with(function, size, offset);
+  CHECK(o.word_kept, "%s: the word changed", name);
+  CHECK(o.alive, "%s: the object of %zu bytes was reclaimed", name, size);
+  CHECK(o.whole, "%s: the object of %zu bytes was overwritten", name, size);
   puts(name);
 }
 
 static void control(void) {
   int left = 0;
-  for (int i = 0; i < 8; i++) left += hidden_is_object(spin_with(spin_hidden, 64, 0));
+  for (int i = 0; i < 8; i++) left += spin_with(spin_hidden, 64, 0).alive;
   CHECK(!probe_live() || left <= 2, "%d of 8 objects without a pointer are alive", left);
   puts("control");
 }
