@@ -6,8 +6,8 @@
  * end by mprotect, so it stays one mapping with one PROT_NONE tail.
  *
  * Invariants: pages in use = pages of live spans + pages on their way back to the system (heap.releasing). Each page of
- * a live span has the span in the table, every other page NULL. Span structs and bit groups are type-stable; rnext and
- * rpending of a struct are never written here (a remote-free stack may still hold it).
+ * a live span has the span in the table, a free page a tombstone or, never used, NULL. Span structs and bit groups are
+ * type-stable; rnext and rpending of a struct are never written here (a remote-free stack may still hold it).
  *
  * Locks: heap.lock (rank HEAP) guards all but tri_heap_range's readers; below it only fixalloc locks and ownmap's.
  * Memory order: the tables behind used_bytes are committed before it is stored (release); tri_mheap_span_of loads it
