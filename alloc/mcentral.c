@@ -355,9 +355,9 @@ bool tri_mcentral_all_swept(void) {
 }
 
 void tri_mcentral_lock_all(void) {
-  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_lock_acquire(&centrals[i].lock);
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_lock_acquire_unranked(&centrals[i].lock);
 }
 
 void tri_mcentral_unlock_all(void) {
-  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_lock_release(&centrals[i].lock);
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_lock_release_unranked(&centrals[i].lock);
 }

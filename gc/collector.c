@@ -66,7 +66,6 @@ static void serve(void) {
 
 static void collector_main(void *arg) {
   if (!tri_thread_register()) tri_fatal("no memory to register the collector thread");
-  tri_worker_start_all();
   for (;;) {
     unsigned w = tri_int_load_acq(&wanted);
     if (w == tri_int_load_acq(&served)) {
@@ -106,7 +105,7 @@ static void wait_a_moment(void) {
 }
 
 void tri_collector_help(void) {
-  if (!pending()) return;
+  if (!pending() || tri_cycle_is_mine()) return;
   int saved_errno = errno;
   tri_collector_start();
   unsigned state = tri_int_load_acq(&thread_state);

@@ -44,6 +44,9 @@ static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
 static const struct tri_config *settings;
 static bool malloc_replaced;
 static uint64_t start_ns;
+static TRI_TLS bool mine; /* this thread runs a cycle */
+
+bool tri_cycle_is_mine(void) { return mine; }
 
 /* Of the present or last cycle; guarded by cycle_lock. */
 static struct cycle {
@@ -212,10 +215,13 @@ void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   tri_cycle_lock();
+  mine = true;
+  tri_worker_start_all();
   enter(t);
   run_locked(reason);
   if (sweep_all_now) sweep_and_release();
   leave(t);
+  mine = false;
   tri_cycle_unlock();
   errno = saved_errno;
 }

@@ -27,5 +27,7 @@ void tri_cycle_read_stats(struct tri_cycle_stats *ret);
 /* Fork: no cycle runs between these. */
 void tri_cycle_lock(void);
 void tri_cycle_unlock(void);
+/* True while the calling thread runs a cycle: what it allocates (starting markers does) must not ask for another. */
+bool tri_cycle_is_mine(void);
 
 #endif

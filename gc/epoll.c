@@ -54,5 +54,5 @@ void tri_epoll_each_data(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_lock_release(&epoll_lock);
 }
 
-void tri_epoll_lock(void) { tri_lock_acquire(&epoll_lock); }
-void tri_epoll_unlock(void) { tri_lock_release(&epoll_lock); }
+void tri_epoll_lock(void) { tri_lock_acquire_unranked(&epoll_lock); }
+void tri_epoll_unlock(void) { tri_lock_release_unranked(&epoll_lock); }

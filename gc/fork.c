@@ -1,28 +1,52 @@
 /*
- * fork: the world is stopped around it, so the child inherits no half-done operation of a thread that it does not have.
+ * fork in a threaded program: the child must not inherit a half-done operation of a thread that it does not have.
  *
- *   prepare: cycle lock (no cycle runs), stop the world (nobody inside the runtime), jemalloc's locks
- *   parent:  jemalloc's locks, start the world, cycle lock
- *   child:   jemalloc's locks; the other threads, the collector and the markers are forgotten (they start again when
- *            they are needed); then as the parent
+ *   prepare: cycle lock (no cycle runs) -> stop the world (nobody is inside the runtime) -> every lock of the runtime in
+ *            rank order -> let the threads run, registry locked: they get no further than their fast paths, whose
+ *            one-word changes are whole at any moment
+ *   parent:  the locks in reverse order
+ *   child:   the other threads, the collector and the markers are forgotten (they start again when they are needed);
+ *            then as the parent
  *
- * With the world stopped every lock of ours is free, except those that this thread takes here. A collector thread that
- * sweeps is a registered thread: it stops between two spans. Other prepare handlers run before ours and may allocate;
- * between ours and the fork nothing of the program runs.
+ * The world does not stay stopped: between our prepare handler and the fork itself the C library takes locks of its own
+ * (stdio's list, name service), which a stopped thread might hold. A collector thread that sweeps is a registered
+ * thread: it stops between two spans. Other prepare handlers run before ours and may allocate.
  */
 #include "gc/fork.h"
 
 #include <pthread.h>
 
+#include "alloc/mcentral.h"
 #include "alloc/offheap.h"
+#include "alloc/mheap.h"
+#include "alloc/ownmap.h"
 #include "gc/collector.h"
 #include "gc/cycle.h"
+#include "gc/epoll.h"
+#include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 
 static bool prepared; /* written by the forking thread, world stopped */
+
+static void lock_all(void) {
+  tri_roots_lock();
+  tri_epoll_lock();
+  tri_mcentral_lock_all();
+  tri_mheap_lock();
+  tri_offheap_fork_prepare();
+  tri_ownmap_lock();
+}
+
+static void unlock_all(void) {
+  tri_ownmap_unlock();
+  tri_mheap_unlock();
+  tri_mcentral_unlock_all();
+  tri_epoll_unlock();
+  tri_roots_unlock();
+}
 
 static void prepare(void) {
   struct tri_thread *t = tri_self;
@@ -31,13 +55,15 @@ static void prepare(void) {
   tri_thread_register();
   tri_cycle_lock();
   tri_stop_world();
-  tri_offheap_fork_prepare();
+  lock_all();
+  tri_start_world_keep_registry();
   prepared = true;
 }
 
 static void finish(void) {
   prepared = false;
-  tri_start_world();
+  unlock_all();
+  tri_lock_release(&tri_registry_lock);
   tri_cycle_unlock();
 }
 

@@ -32,10 +32,13 @@
 
 bool tri_heap_free_ignored;
 
+#define MAX_SANE_SIZE ((size_t)1 << 46)
+
 static tri_aint told_no_memory;
 
+/* Sizes that no machine has are the caller's business. */
 static void *no_memory(size_t size) {
-  if (tri_int_exchange_acq_rel(&told_no_memory, 1) == 0)
+  if (size < MAX_SANE_SIZE && tri_int_exchange_acq_rel(&told_no_memory, 1) == 0)
     tri_warn("out of memory: %zu bytes asked for, %zu MiB of heap in use, the system gives no more; "
              "NULL and ENOMEM are returned (said once)",
              size, (size_t)(tri_load_rlx(&tri_heap_range.used_bytes) >> 20));
@@ -168,11 +171,13 @@ static bool is_foreign(const void *p) {
 }
 
 void tri_heap_free_slow(void *p, const char *caller) {
-  if (!p || tri_heap_free_ignored) return;
+  if (!p) return;
   int saved_errno = errno;
   struct tri_thread *t = tri_self;
   if (tri_emergency_owns(p)) {
     tri_emergency_free(p);
+  } else if (tri_heap_free_ignored) {
+    return;
   } else if (is_foreign(p)) {
     if (!tri_misuse_is_libc_memory(p)) tri_misuse_bad_free(p, caller);
   } else if (!tri_thread_is_registered(t)) {

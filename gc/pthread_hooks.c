@@ -4,7 +4,7 @@
  * listed and is a root; the trampoline has copied the argument to its own stack and is registered when it takes the
  * record out. A result lies in struct pthread, which is part of the thread's mapping.
  *
- * Locks: the registry's guards the list of records: nobody is between "listed" and "registered" while the world stops.
+ * Locks: the registry's guards the list of records and their pool: nobody is between "listed" and "registered" while the world stops.
  */
 #include "gc/pthread_hooks.h"
 
@@ -32,16 +32,13 @@ static TRI_TLS unsigned creating;
 bool tri_pthread_creating(void) { return creating != 0; }
 
 static struct start_record *record_add(void *(*fn)(void *), thrd_start_t thrd_fn, void *arg) {
-  struct start_record *r = tri_fixalloc_alloc(&record_pool);
-  if (!r) return NULL;
-  r->fn = fn;
-  r->thrd_fn = thrd_fn;
-  r->arg = arg;
-  r->prev = NULL;
   tri_lock_acquire(&tri_registry_lock);
-  r->next = records;
-  if (records) records->prev = r;
-  records = r;
+  struct start_record *r = tri_fixalloc_alloc(&record_pool);
+  if (r) {
+    *r = (struct start_record){.next = records, .fn = fn, .thrd_fn = thrd_fn, .arg = arg};
+    if (records) records->prev = r;
+    records = r;
+  }
   tri_lock_release(&tri_registry_lock);
   return r;
 }
@@ -54,8 +51,8 @@ static void record_remove(struct start_record *r) {
     records = r->next;
   }
   if (r->next) r->next->prev = r->prev;
-  tri_lock_release(&tri_registry_lock);
   tri_fixalloc_free(&record_pool, r);
+  tri_lock_release(&tri_registry_lock);
 }
 
 void tri_pthread_each_start_argument(void (*fn)(uintptr_t word, void *), void *arg) {

@@ -267,5 +267,5 @@ void tri_roots_drop(uintptr_t object) {
   tri_lock_release(&roots_lock);
 }
 
-void tri_roots_lock(void) { tri_lock_acquire(&roots_lock); }
-void tri_roots_unlock(void) { tri_lock_release(&roots_lock); }
+void tri_roots_lock(void) { tri_lock_acquire_unranked(&roots_lock); }
+void tri_roots_unlock(void) { tri_lock_release_unranked(&roots_lock); }

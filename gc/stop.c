@@ -171,8 +171,12 @@ uint64_t tri_stop_world(void) {
   return tri_now_ns() - start;
 }
 
-void tri_start_world(void) {
+void tri_start_world_keep_registry(void) {
   tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
   tri_futex_wake(&resumed, INT_MAX);
+}
+
+void tri_start_world(void) {
+  tri_start_world_keep_registry();
   tri_lock_release(&tri_registry_lock);
 }

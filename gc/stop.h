@@ -12,6 +12,8 @@ int tri_stop_signal(void); /* 0 before tri_stop_init */
  * the runtime or is not registered. Returns the nanoseconds it took. */
 uint64_t tri_stop_world(void);
 void tri_start_world(void); /* releases the registry lock */
+/* Lets the threads run but keeps the registry lock: nobody registers or leaves, no other stop begins. */
+void tri_start_world_keep_registry(void);
 
 /* On the way out of the runtime with stop_pending set: parks until the world starts. */
 void tri_stop_self(struct tri_thread *t);

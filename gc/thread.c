@@ -6,6 +6,8 @@
  * Invariants:
  *   [THREAD-1] a block is in the list from before its thread's first allocation; blocks are type-stable (their mcache
  *              is asked by freeing threads) and are reused.
+ *   [THREAD-3] blocks are taken from and given to their pool under the registry lock, which fork holds: the child finds
+ *              no half-done change of the list or the pool.
  *   [THREAD-2] the registry lock is held through every stop; a thread waits for it outside the runtime (in_runtime 0,
  *              or not yet in the list), so a stop never waits for a thread that waits for the stop.
  *
@@ -79,11 +81,7 @@ static void reap_namesake(int tid) {
   }
 }
 
-struct tri_thread *tri_thread_register(void) {
-  if (tri_thread_is_registered(tri_self)) return tri_self;
-  int saved_errno = errno;
-  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
-  if (!t) return NULL;
+static void register_locked(struct tri_thread *t) {
   tri_mcache_init(&t->mcache);
   t->tid = (int)syscall(SYS_gettid);
   t->stack_lo = t->stack_hi = t->sp = 0;
@@ -93,13 +91,20 @@ struct tri_thread *tri_thread_register(void) {
   tri_int_store_rlx(&t->stop_pending, 0);
   tri_int_store_rlx(&t->stop_request, 0);
   tri_int_store_rlx(&t->acked_stop, 0);
-  unblock_stop_signal();
-  tri_lock_acquire(&tri_registry_lock);
   reap_namesake(t->tid);
+  unblock_stop_signal();
   tri_self = t;
   list_add(t);
+}
+
+struct tri_thread *tri_thread_register(void) {
+  if (tri_thread_is_registered(tri_self)) return tri_self;
+  int saved_errno = errno;
+  tri_lock_acquire(&tri_registry_lock);
+  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
+  if (t) register_locked(t);
   tri_lock_release(&tri_registry_lock);
-  arm_exit(t);
+  if (t) arm_exit(t);
   errno = saved_errno;
   return t;
 }
@@ -128,8 +133,8 @@ void tri_thread_unregister(void) {
   tri_lock_acquire(&tri_registry_lock);
   list_remove(t);
   tri_self = &tri_thread_gone;
-  tri_lock_release(&tri_registry_lock);
   tri_fixalloc_free(&thread_pool, t);
+  tri_lock_release(&tri_registry_lock);
 }
 
 void tri_thread_reap(struct tri_thread *t) {

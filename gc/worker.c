@@ -32,15 +32,17 @@ enum { STACK_BYTES = 256 << 10, MAX_THREADS = TRI_MAX_MARKERS + 2 };
 
 struct worker_thread {
   char *stack; /* kept when the thread is gone after fork */
-  bool running;
+  tri_aint running;
   void (*fn)(void *);
   void *arg;
 };
 
-static struct worker_thread threads[MAX_THREADS]; /* one spawner at a time: the collector's start lock */
+static struct worker_thread threads[MAX_THREADS]; /* each entry has one spawner, which sets running first */
 static struct tri_marker markers[TRI_MAX_MARKERS];
 static uint64_t marker_cpu[TRI_MAX_MARKERS];
-static unsigned nworkers;
+static unsigned first_seen[TRI_MAX_MARKERS]; /* the round before a worker's first */
+static unsigned nworkers;                    /* guarded by the cycle lock: a round's markers are fixed */
+static bool refused; /* the system gave no thread; not asked again before a fork */
 static tri_aint round_no, left;
 
 unsigned tri_worker_procs(void) {
@@ -52,7 +54,7 @@ unsigned tri_worker_procs(void) {
 
 static struct worker_thread *free_slot(void) {
   for (unsigned i = 0; i < MAX_THREADS; i++)
-    if (!threads[i].running) return &threads[i];
+    if (tri_int_exchange_acq_rel(&threads[i].running, 1) == 0) return &threads[i];
   return NULL;
 }
 
@@ -90,7 +92,11 @@ static int create_blocked(struct worker_thread *w, pthread_attr_t *attr) {
 
 bool tri_worker_spawn(void (*fn)(void *), void *arg) {
   struct worker_thread *w = free_slot();
-  if (!w || !get_stack(w)) return false;
+  if (!w) return false;
+  if (!get_stack(w)) {
+    tri_int_store_rel(&w->running, 0);
+    return false;
+  }
   w->fn = fn;
   w->arg = arg;
   pthread_attr_t attr;
@@ -98,10 +104,10 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg) {
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   size_t guard = tri_os_page_size();
   pthread_attr_setstack(&attr, w->stack + guard, STACK_BYTES - guard);
-  w->running = true;
-  w->running = create_blocked(w, &attr) == 0;
+  bool ok = create_blocked(w, &attr) == 0;
   pthread_attr_destroy(&attr);
-  return w->running;
+  if (!ok) tri_int_store_rel(&w->running, 0);
+  return ok;
 }
 
 static void mark_as(unsigned i) {
@@ -111,7 +117,7 @@ static void mark_as(unsigned i) {
 }
 
 static void worker_main(void *index) {
-  unsigned i = (unsigned)(uintptr_t)index, seen = 0;
+  unsigned i = (unsigned)(uintptr_t)index, seen = first_seen[i];
   for (;;) {
     unsigned r = tri_int_load_acq(&round_no);
     if (r == seen) {
@@ -127,10 +133,10 @@ static void worker_main(void *index) {
 
 void tri_worker_start_all(void) {
   unsigned wanted = (unsigned)tri_min(tri_worker_procs(), TRI_MAX_MARKERS) - 1;
-  /* A worker starts with seen == 0; rounds begin after it is counted, so it joins from the next one on. */
-  while (nworkers < wanted && tri_int_load_rlx(&round_no) == 0) {
-    if (!tri_worker_spawn(worker_main, (void *)(uintptr_t)(nworkers + 1))) return;
-    nworkers++;
+  while (nworkers < wanted && !refused) {
+    first_seen[nworkers + 1] = tri_int_load_rlx(&round_no);
+    refused = !tri_worker_spawn(worker_main, (void *)(uintptr_t)(nworkers + 1));
+    if (!refused) nworkers++;
   }
 }
 
@@ -165,7 +171,7 @@ void tri_worker_mark(struct tri_mark_totals *ret) {
 }
 
 void tri_worker_after_fork(void) {
-  for (unsigned i = 0; i < MAX_THREADS; i++) threads[i].running = false;
+  for (unsigned i = 0; i < MAX_THREADS; i++) tri_int_store_rel(&threads[i].running, 0);
   nworkers = 0;
-  tri_int_store_rel(&round_no, 0);
+  refused = false;
 }

@@ -13,7 +13,7 @@ unsigned tri_worker_procs(void);
  * below the first frame it is no root. False: the system refused. Allocates from the heap: outside the runtime only. */
 bool tri_worker_spawn(void (*fn)(void *), void *arg);
 
-/* Starts the marker threads that are missing (procs - 1). */
+/* Starts the marker threads that are missing (procs - 1). By the holder of the cycle lock, outside the runtime. */
 void tri_worker_start_all(void);
 /* Marks with every marker there is; returns when all are done. Adds up what they did. */
 struct tri_mark_totals {

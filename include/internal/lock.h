@@ -38,6 +38,15 @@ TRI_INLINE void tri_lock_acquire(struct tri_lock *l) {
   if (tri_unlikely(!tri_int_cas_acq_rel(&l->word, 0, 1))) tri_lock_slow(l);
 }
 
+/* For fork only, which takes every lock there is, many of one rank: without the rank check. */
+TRI_INLINE void tri_lock_acquire_unranked(struct tri_lock *l) {
+  if (tri_unlikely(!tri_int_cas_acq_rel(&l->word, 0, 1))) tri_lock_slow(l);
+}
+
+TRI_INLINE void tri_lock_release_unranked(struct tri_lock *l) {
+  if (tri_unlikely(tri_int_exchange_acq_rel(&l->word, 0) == 2)) tri_lock_wake(l);
+}
+
 TRI_INLINE bool tri_lock_try(struct tri_lock *l) {
   if (!tri_int_cas_acq_rel(&l->word, 0, 1)) return false;
   tri_lock_rank_push(l);
