@@ -36,6 +36,11 @@ struct span_list {
   struct tri_mspan *head, *tail;
 };
 
+/* Changed under the lock; list_is_empty looks at it without. */
+static void set_head(struct span_list *l, struct tri_mspan *s) {
+  tri_store_rlx((tri_aword *)(void *)&l->head, (uint64_t)(uintptr_t)s);
+}
+
 struct mcentral {
   struct tri_lock lock; /* guards the lists and, in their spans, clist, cnext, cprev */
   struct span_list lists[TRI_CLIST_COUNT];
@@ -60,7 +65,7 @@ static void list_push(struct mcentral *m, struct tri_mspan *s, enum tri_central_
   } else {
     l->tail = s;
   }
-  l->head = s;
+  set_head(l, s);
 }
 
 /* A flip splices whole lists and leaves clist as it was: an unswept span is known by its sweepgen. */
@@ -74,7 +79,7 @@ static void list_unlink(struct mcentral *m, struct tri_mspan *s) {
   if (s->cprev) {
     s->cprev->cnext = s->cnext;
   } else {
-    l->head = s->cnext;
+    set_head(l, s->cnext);
   }
   if (s->cnext) {
     s->cnext->cprev = s->cprev;
@@ -97,8 +102,9 @@ static void list_splice(struct mcentral *m, enum tri_central_list from, enum tri
   } else {
     t->tail = f->tail;
   }
-  t->head = f->head;
-  f->head = f->tail = NULL;
+  set_head(t, f->head);
+  set_head(f, NULL);
+  f->tail = NULL;
 }
 
 static struct mcentral *central_of(const struct tri_mspan *s) { return &centrals[s->spanclass]; }
