@@ -16,7 +16,8 @@ struct tri_fixalloc {
   size_t inuse_bytes, sys_bytes;
 };
 
-#define TRI_FIXALLOC_INIT(object_size) {.lock = TRI_LOCK_INIT(TRI_RANK_FIXALLOC), .size = (object_size)}
+#define TRI_FIXALLOC_INIT(object_size) \
+  { .lock = TRI_LOCK_INIT(TRI_RANK_FIXALLOC), .size = (object_size) }
 
 void *tri_fixalloc_alloc(struct tri_fixalloc *f); /* NULL: no memory */
 void tri_fixalloc_free(struct tri_fixalloc *f, void *p);

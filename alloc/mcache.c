@@ -215,8 +215,7 @@ void tri_mcache_release(struct tri_mcache *c) {
   tri_mcache_flush(c);
   drain_inbox(c);
   for (unsigned w = 0; w < TRI_ARRAY_LEN(c->used); w++) {
-    for (; c->used[w]; c->used[w] &= c->used[w] - 1)
-      release_class(c, w * 64 + (unsigned)__builtin_ctzll(c->used[w]));
+    for (; c->used[w]; c->used[w] &= c->used[w] - 1) release_class(c, w * 64 + (unsigned)__builtin_ctzll(c->used[w]));
   }
   new_token(c);
   tri_fence_seq();
@@ -229,8 +228,7 @@ void tri_mcache_discard_stw(struct tri_mcache *c) {
   c->gross_bytes = 0;
   c->empty_bytes = 0;
   for (unsigned w = 0; w < TRI_ARRAY_LEN(c->used); w++) {
-    for (; c->used[w]; c->used[w] &= c->used[w] - 1)
-      reset_class(c, w * 64 + (unsigned)__builtin_ctzll(c->used[w]));
+    for (; c->used[w]; c->used[w] &= c->used[w] - 1) reset_class(c, w * 64 + (unsigned)__builtin_ctzll(c->used[w]));
   }
   new_token(c);
   drain_inbox(c);

@@ -14,8 +14,8 @@
  *   [CENTRAL-1] a span that is not in UNSWEPT has sweepgen == h; one in UNSWEPT has h - 2; NONE is held by one thread.
  *   [CENTRAL-2] owner changes from none or stale to a token only under the lock, on a swept span.
  *   [CENTRAL-3] rpending == 1 means linked in exactly one stack (this pending, or an mcache's inbox). Whoever takes a
- *               span from a stack reads rnext, then clears rpending, then looks at rfree: a free after that tells again.
- *               A span may die and be reborn while linked; takers check state, class and owner.
+ *               span from a stack reads rnext, then clears rpending, then looks at rfree: a free after that tells
+ * again. A span may die and be reborn while linked; takers check state, class and owner.
  *
  * Locks: one per span class, rank CENTRAL; sweeping and mheap calls happen outside it. Pushes to pending take no lock.
  * Memory ordering: push releases what was freed, the taker's exchange acquires it; s->owner is stored with release
@@ -53,7 +53,9 @@ enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
 __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
 
-static uint32_t sweepgen(void) { return tri_int_load_acq(&tri_state.sweepgen); }
+static uint32_t sweepgen(void) {
+  return tri_int_load_acq(&tri_state.sweepgen);
+}
 
 static void list_push(struct mcentral *m, struct tri_mspan *s, enum tri_central_list to) {
   struct span_list *l = &m->lists[to];
@@ -107,14 +109,18 @@ static void list_splice(struct mcentral *m, enum tri_central_list from, enum tri
   f->tail = NULL;
 }
 
-static struct mcentral *central_of(const struct tri_mspan *s) { return &centrals[s->spanclass]; }
+static struct mcentral *central_of(const struct tri_mspan *s) {
+  return &centrals[s->spanclass];
+}
 
 static struct tri_mcache *mcache_of(uint64_t token) {
   return (struct tri_mcache *)(uintptr_t)(token & (((uint64_t)1 << 48) - 1));
 }
 
 /* True if token is the present name of an mcache. mcaches are type-stable, so a stale one can be asked. */
-static bool token_is_current(uint64_t token) { return token != 0 && tri_load_acq(&mcache_of(token)->token) == token; }
+static bool token_is_current(uint64_t token) {
+  return token != 0 && tri_load_acq(&mcache_of(token)->token) == token;
+}
 
 static void stack_push(tri_aword *stack, struct tri_mspan *s) {
   uint64_t head;

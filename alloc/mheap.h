@@ -49,7 +49,7 @@ struct tri_mheap_stats {
   size_t free_bytes;     /* free, memory kept */
   size_t released_bytes; /* free, memory given back */
   size_t nspans;
-  size_t meta_bytes;     /* committed for tables, bitmaps and span structs */
+  size_t meta_bytes; /* committed for tables, bitmaps and span structs */
 };
 void tri_mheap_read_stats(struct tri_mheap_stats *ret);
 

@@ -67,9 +67,9 @@ void tri_mspan_check(const struct tri_mspan *s) {
   for (uint32_t g = 0; g < s->ngroups; g++) {
     const struct tri_bitgroup *b = &s->bits[g];
     uint64_t valid = tri_mspan_valid(s, g);
-    tri_check((b->alloc & ~valid) == 0);                    /* [SPAN-1] */
-    tri_check((tri_load_rlx(&b->mark) & ~valid) == 0);      /* [SPAN-1] */
-    tri_check((tri_load_rlx(&b->rfree) & ~b->alloc) == 0);  /* [SPAN-2] */
+    tri_check((b->alloc & ~valid) == 0);                   /* [SPAN-1] */
+    tri_check((tri_load_rlx(&b->mark) & ~valid) == 0);     /* [SPAN-1] */
+    tri_check((tri_load_rlx(&b->rfree) & ~b->alloc) == 0); /* [SPAN-2] */
     tri_check((b->reclaimed & b->alloc) == 0);
   }
 }

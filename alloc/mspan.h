@@ -55,7 +55,9 @@ struct tri_mspan {
   struct tri_bitgroup bits0;
 };
 
-TRI_INLINE unsigned tri_mspan_noscan(const struct tri_mspan *s) { return s->spanclass & 1u; }
+TRI_INLINE unsigned tri_mspan_noscan(const struct tri_mspan *s) {
+  return s->spanclass & 1u;
+}
 /* Bits of group `g` that stand for slots. */
 TRI_INLINE uint64_t tri_mspan_valid(const struct tri_mspan *s, uint32_t g) {
   uint32_t left = s->nelems - g * 64;
@@ -66,7 +68,9 @@ TRI_INLINE uint64_t tri_mspan_valid(const struct tri_mspan *s, uint32_t g) {
 TRI_INLINE uint32_t tri_mspan_index(const struct tri_mspan *s, uintptr_t addr) {
   return (uint32_t)(((uint64_t)(addr - s->base) * s->divmul) >> 32);
 }
-TRI_INLINE uintptr_t tri_mspan_slot(const struct tri_mspan *s, uint32_t index) { return s->base + index * s->elemsize; }
+TRI_INLINE uintptr_t tri_mspan_slot(const struct tri_mspan *s, uint32_t index) {
+  return s->base + index * s->elemsize;
+}
 
 /* Prepares a span fresh from mheap (base, npages, needzero set, `bits` set when nelems > 64) for slots of a size
  * class, or for one large object (spanclass 0 or 1). All slots free and unmarked; state is stored last. */

@@ -19,11 +19,17 @@
 
 extern __typeof(tri_gc) tri_own_gc __attribute__((alias("tri_gc"), visibility("hidden")));
 
-void *tri_mode_own_tri_gc(void) { return __extension__(void *) tri_own_gc; }
+void *tri_mode_own_tri_gc(void) {
+  return __extension__(void *) tri_own_gc;
+}
 
-const char *tri_version(void) { return TRI_VERSION; }
+const char *tri_version(void) {
+  return TRI_VERSION;
+}
 
-void *tri_alloc(size_t size) { return tri_heap_alloc(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO); }
+void *tri_alloc(size_t size) {
+  return tri_heap_alloc(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
+}
 
 void *tri_alloc_noscan(size_t size) {
   if (tri_likely(size <= TRI_MAX_SMALL)) {
@@ -64,7 +70,9 @@ void tri_free(void *object) {
   tri_heap_free_slow(object, "tri_free");
 }
 
-size_t tri_usable_size(const void *object) { return tri_heap_usable(object, "tri_usable_size"); }
+size_t tri_usable_size(const void *object) {
+  return tri_heap_usable(object, "tri_usable_size");
+}
 
 void *tri_base(const void *pointer) {
   struct tri_slot s;
@@ -81,11 +89,17 @@ static int change_roots(int (*change)(uintptr_t, size_t), const void *start, siz
   return -1;
 }
 
-int tri_roots_add(const void *start, size_t size) { return change_roots(tri_roots_register, start, size); }
+int tri_roots_add(const void *start, size_t size) {
+  return change_roots(tri_roots_register, start, size);
+}
 
-int tri_roots_remove(const void *start, size_t size) { return change_roots(tri_roots_unregister, start, size); }
+int tri_roots_remove(const void *start, size_t size) {
+  return change_roots(tri_roots_unregister, start, size);
+}
 
-void *tri_offheap_alloc(size_t size) { return tri_offheap_realloc(NULL, size); }
+void *tri_offheap_alloc(size_t size) {
+  return tri_offheap_realloc(NULL, size);
+}
 
 void *tri_offheap_realloc(void *p, size_t size) {
   struct tri_thread *t = enter_registered();

@@ -3,4 +3,6 @@
 
 const bool tri_malloc_mode = false;
 
-bool tri_mode_owns_malloc(void) { return false; }
+bool tri_mode_owns_malloc(void) {
+  return false;
+}

@@ -34,7 +34,9 @@ static tri_aint starting; /* 1 while one thread starts the others */
 static size_t stress_bytes;
 static tri_aword stress_mark; /* total_alloc at the last stress request */
 
-static bool pending(void) { return tri_int_load_acq(&wanted) != tri_int_load_acq(&served); }
+static bool pending(void) {
+  return tri_int_load_acq(&wanted) != tri_int_load_acq(&served);
+}
 
 void tri_collector_request(void) {
   if (pending()) return;
@@ -88,7 +90,9 @@ void tri_collector_start(void) {
   tri_int_store_rel(&starting, 0);
 }
 
-bool tri_collector_wants_help(void) { return pending(); }
+bool tri_collector_wants_help(void) {
+  return pending();
+}
 
 /* live - trigger is the time allocation has been ahead of the collector, in bytes. */
 static bool far_behind(void) {
@@ -118,7 +122,9 @@ void tri_collector_help(void) {
   errno = saved_errno;
 }
 
-void tri_collector_set_stress(size_t bytes) { stress_bytes = bytes; }
+void tri_collector_set_stress(size_t bytes) {
+  stress_bytes = bytes;
+}
 
 void tri_collector_after_fork(void) {
   tri_int_store_rel(&thread_state, NOT_STARTED);

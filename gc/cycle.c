@@ -18,7 +18,8 @@
  *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock.
  *   [CYCLE-2] when a cycle flips, every span is swept: it finished the last sweep itself, before and again in the stop.
  *   [CYCLE-3] mcaches are discarded before the centrals flip: no thread allocates from a span that is to be swept.
- *   [CYCLE-4] if the roots cannot be listed nothing is marked, flipped or freed; the goal is doubled and one line says so.
+ *   [CYCLE-4] if the roots cannot be listed nothing is marked, flipped or freed; the goal is doubled and one line says
+ * so.
  *
  * Locks: loader (API mode), cycle, registry (the stop), then what marking takes. The runner is inside the runtime.
  */
@@ -46,7 +47,9 @@ static bool malloc_replaced;
 static uint64_t start_ns;
 static TRI_TLS bool mine; /* this thread runs a cycle */
 
-bool tri_cycle_is_mine(void) { return mine; }
+bool tri_cycle_is_mine(void) {
+  return mine;
+}
 
 /* Of the present or last cycle; guarded by cycle_lock. */
 static struct cycle {
@@ -246,5 +249,9 @@ void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
 }
 
 /* Waited for outside the runtime: the holder may be stopping the world. */
-void tri_cycle_lock(void) { tri_lock_acquire(&cycle_lock); }
-void tri_cycle_unlock(void) { tri_lock_release(&cycle_lock); }
+void tri_cycle_lock(void) {
+  tri_lock_acquire(&cycle_lock);
+}
+void tri_cycle_unlock(void) {
+  tri_lock_release(&cycle_lock);
+}

@@ -1,8 +1,8 @@
 /*
  * The emergency region: a fixed 4 MiB of zeroed static memory, handed out by one atomic bump. It serves malloc in a
  * signal handler that interrupted the runtime on the same thread (whose locks it may hold) and allocations while the
- * heap is being set up. Its objects are never collected, and the region is a root like all static data. When the last block
- * in use is freed the whole region is free again.
+ * heap is being set up. Its objects are never collected, and the region is a root like all static data. When the last
+ * block in use is freed the whole region is free again.
  *
  * Each block has a 16-byte header with its size. No locks; `top` packs the bytes used (low half) and the blocks in use,
  * changed by compare-and-swap. Async-signal-safe.
@@ -21,9 +21,13 @@ static char region[REGION_BYTES] __attribute__((aligned(4096)));
 static tri_aword top;
 static tri_aint told;
 
-static size_t *size_of(const void *p) { return (size_t *)((uintptr_t)p - HEADER); }
+static size_t *size_of(const void *p) {
+  return (size_t *)((uintptr_t)p - HEADER);
+}
 
-static uint64_t pack(uint64_t used, uint64_t blocks) { return blocks << 32 | used; }
+static uint64_t pack(uint64_t used, uint64_t blocks) {
+  return blocks << 32 | used;
+}
 
 void *tri_emergency_alloc(size_t align, size_t size) {
   if (align < 16) align = 16;
@@ -43,9 +47,13 @@ void *tri_emergency_alloc(size_t align, size_t size) {
   return NULL;
 }
 
-bool tri_emergency_owns(const void *p) { return (uintptr_t)p - (uintptr_t)region < REGION_BYTES; }
+bool tri_emergency_owns(const void *p) {
+  return (uintptr_t)p - (uintptr_t)region < REGION_BYTES;
+}
 
-size_t tri_emergency_size(const void *p) { return *size_of(p); }
+size_t tri_emergency_size(const void *p) {
+  return *size_of(p);
+}
 
 void tri_emergency_free(void *p) {
   for (;;) {

@@ -19,7 +19,9 @@
 static struct tri_lock epoll_lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL);
 static struct tri_wordset data_words; /* guarded by epoll_lock */
 
-static uint64_t key_of(int epfd, int fd) { return ((uint64_t)(unsigned)epfd << 32 | (unsigned)fd) + 1; }
+static uint64_t key_of(int epfd, int fd) {
+  return ((uint64_t)(unsigned)epfd << 32 | (unsigned)fd) + 1;
+}
 
 static bool remember(uint64_t key, uint64_t data) {
   struct tri_thread *t = tri_self;
@@ -54,5 +56,9 @@ void tri_epoll_each_data(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_lock_release(&epoll_lock);
 }
 
-void tri_epoll_lock(void) { tri_lock_acquire_unranked(&epoll_lock); }
-void tri_epoll_unlock(void) { tri_lock_release_unranked(&epoll_lock); }
+void tri_epoll_lock(void) {
+  tri_lock_acquire_unranked(&epoll_lock);
+}
+void tri_epoll_unlock(void) {
+  tri_lock_release_unranked(&epoll_lock);
+}

@@ -1,12 +1,10 @@
 /*
  * fork in a threaded program: the child must not inherit a half-done operation of a thread that it does not have.
  *
- *   prepare: cycle lock (no cycle runs) -> stop the world (nobody is inside the runtime) -> every lock of the runtime in
- *            rank order -> let the threads run, registry locked: they get no further than their fast paths, whose
- *            one-word changes are whole at any moment
- *   parent:  the locks in reverse order
- *   child:   the other threads, the collector and the markers are forgotten (they start again when they are needed);
- *            then as the parent
+ *   prepare: cycle lock (no cycle runs) -> stop the world (nobody is inside the runtime) -> every lock of the runtime
+ * in rank order -> let the threads run, registry locked: they get no further than their fast paths, whose one-word
+ * changes are whole at any moment parent:  the locks in reverse order child:   the other threads, the collector and the
+ * markers are forgotten (they start again when they are needed); then as the parent
  *
  * The world does not stay stopped: between our prepare handler and the fork itself the C library takes locks of its own
  * (stdio's list, name service), which a stopped thread might hold. A collector thread that sweeps is a registered
@@ -17,8 +15,8 @@
 #include <pthread.h>
 
 #include "alloc/mcentral.h"
-#include "alloc/offheap.h"
 #include "alloc/mheap.h"
+#include "alloc/offheap.h"
 #include "alloc/ownmap.h"
 #include "gc/collector.h"
 #include "gc/cycle.h"
@@ -83,4 +81,6 @@ static void in_child(void) {
   finish();
 }
 
-void tri_fork_init(void) { pthread_atfork(prepare, in_parent, in_child); }
+void tri_fork_init(void) {
+  pthread_atfork(prepare, in_parent, in_child);
+}

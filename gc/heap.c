@@ -4,8 +4,8 @@
  *   malloc (gc/malloc_override.c), tri_alloc (gc/api.c) -> size class -> mcache -> mcentral -> mheap -> pages -> OS
  *
  * and of a free: slot of an own span -> a cleared bit (inline); of another's span -> rfree bit and a word to its owner,
- * lock-free; a large object -> its pages. A call inside the runtime (a signal handler interrupted it) allocates from the
- * emergency region and frees by the lock-free way.
+ * lock-free; a large object -> its pages. A call inside the runtime (a signal handler interrupted it) allocates from
+ * the emergency region and frees by the lock-free way.
  *
  * Invariants:
  *   [HEAP-1] a pointer is checked before anything is changed: start of a slot that is in use, in a swept span. A wrong
@@ -39,9 +39,10 @@ static tri_aint told_no_memory;
 /* Sizes that no machine has are the caller's business. */
 static void *no_memory(size_t size) {
   if (size < MAX_SANE_SIZE && tri_int_exchange_acq_rel(&told_no_memory, 1) == 0)
-    tri_warn("out of memory: %zu bytes asked for, %zu MiB of heap in use, the system gives no more; "
-             "NULL and ENOMEM are returned (said once)",
-             size, (size_t)(tri_load_rlx(&tri_heap_range.used_bytes) >> 20));
+    tri_warn(
+        "out of memory: %zu bytes asked for, %zu MiB of heap in use, the system gives no more; "
+        "NULL and ENOMEM are returned (said once)",
+        size, (size_t)(tri_load_rlx(&tri_heap_range.used_bytes) >> 20));
   errno = ENOMEM;
   return NULL;
 }
@@ -75,7 +76,7 @@ static unsigned aligned_class(size_t align, size_t size) {
 static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
   unsigned c = TRI_NUM_CLASSES;
   if (size <= TRI_MAX_SMALL && align <= TRI_PAGE_SIZE) {
-    c = align > 16               ? aligned_class(align, size)
+    c = align > 16                   ? aligned_class(align, size)
         : flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size)
                                      : tri_size_class(size ? size : 1);
   }
@@ -115,11 +116,17 @@ static void *alloc_outline(size_t align, size_t size, unsigned flags) {
   return p ? p : no_memory(size);
 }
 
-void *tri_heap_alloc_slow(size_t size, unsigned flags) { return alloc_outline(16, size, flags); }
+void *tri_heap_alloc_slow(size_t size, unsigned flags) {
+  return alloc_outline(16, size, flags);
+}
 
-void *tri_heap_alloc(size_t size, unsigned flags) { return alloc_outline(16, size, flags); }
+void *tri_heap_alloc(size_t size, unsigned flags) {
+  return alloc_outline(16, size, flags);
+}
 
-void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags) { return alloc_outline(align, size, flags); }
+void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags) {
+  return alloc_outline(align, size, flags);
+}
 
 /* Frees a slot that is not in an own span. The registered caller is inside the runtime. */
 static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p, const char *caller) {
@@ -129,7 +136,7 @@ static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p,
   if (tri_thread_is_registered(t)) {
     t->mcache.live_delta -= (int64_t)size;
   } else {
-    tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)-(int64_t)size);
+    tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)size);
   }
   if (large && tri_thread_is_registered(t)) {
     tri_mcentral_free_large(s->span);
@@ -144,7 +151,7 @@ static void free_nested(void *p, const char *caller) {
   if (!tri_slot_find((uintptr_t)p, &s) || !tri_slot_in_use(&s) || tri_slot_start(&s) != (uintptr_t)p)
     tri_misuse_bad_free(p, caller);
   if (tri_fetch_or_acq_rel(&s.group->rfree, s.bit) & s.bit) tri_misuse_double_free(p, s.span, caller);
-  tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)-(int64_t)s.span->elemsize);
+  tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)s.span->elemsize);
   tri_mcentral_notify_rfree(s.span);
 }
 

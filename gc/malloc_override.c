@@ -98,7 +98,9 @@ TRI_EXPORT void *memalign(size_t align, size_t size) {
   return aligned(a, size);
 }
 
-TRI_EXPORT void *valloc(size_t size) { return aligned(TRI_PAGE_SIZE, size); }
+TRI_EXPORT void *valloc(size_t size) {
+  return aligned(TRI_PAGE_SIZE, size);
+}
 
 TRI_EXPORT void *pvalloc(size_t size) {
   if (size > SIZE_MAX - TRI_PAGE_SIZE) {
@@ -108,15 +110,23 @@ TRI_EXPORT void *pvalloc(size_t size) {
   return aligned(TRI_PAGE_SIZE, tri_align_up(size ? size : 1, TRI_PAGE_SIZE));
 }
 
-TRI_EXPORT size_t malloc_usable_size(void *p) { return tri_heap_usable(p, "malloc_usable_size"); }
+TRI_EXPORT size_t malloc_usable_size(void *p) {
+  return tri_heap_usable(p, "malloc_usable_size");
+}
 
 /* C23. The size says nothing that the heap does not know. */
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t align, size_t size);
-TRI_EXPORT void free_sized(void *p, size_t size) { free(p); }
-TRI_EXPORT void free_aligned_sized(void *p, size_t align, size_t size) { free(p); }
+TRI_EXPORT void free_sized(void *p, size_t size) {
+  free(p);
+}
+TRI_EXPORT void free_aligned_sized(void *p, size_t align, size_t size) {
+  free(p);
+}
 void cfree(void *p);
-TRI_EXPORT void cfree(void *p) { free(p); }
+TRI_EXPORT void cfree(void *p) {
+  free(p);
+}
 
 static size_t release_all(void) {
   struct tri_thread *t = tri_self;
@@ -146,7 +156,9 @@ TRI_EXPORT struct mallinfo2 mallinfo2(void) {
   return m;
 }
 
-static int clamp(size_t n) { return n > INT_MAX ? INT_MAX : (int)n; }
+static int clamp(size_t n) {
+  return n > INT_MAX ? INT_MAX : (int)n;
+}
 
 TRI_EXPORT struct mallinfo mallinfo(void) {
   struct mallinfo2 m = mallinfo2();
@@ -157,7 +169,9 @@ TRI_EXPORT struct mallinfo mallinfo(void) {
 }
 
 /* No tunable of glibc's exists here; 1 would mean that it was obeyed. */
-TRI_EXPORT int mallopt(int parameter, int value) { return 0; }
+TRI_EXPORT int mallopt(int parameter, int value) {
+  return 0;
+}
 
 TRI_EXPORT int malloc_info(int options, FILE *out) {
   if (options != 0) {

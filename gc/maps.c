@@ -48,15 +48,17 @@ static bool parse_hex(const char **p, uintptr_t *ret) {
   return *p != start;
 }
 
-static bool starts_with(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+static bool starts_with(const char *s, const char *prefix) {
+  return strncmp(s, prefix, strlen(prefix)) == 0;
+}
 
 static void classify(struct tri_mapping *m, const char *path) {
   m->stack = strcmp(path, "[stack]") == 0;
   m->brk = strcmp(path, "[heap]") == 0;
   m->special = path[0] == '[' && !m->stack && !m->brk && !starts_with(path, "[anon");
   bool zero = starts_with(path, "/dev/zero");
-  m->shared_anon = m->shared && (zero || starts_with(path, "/memfd:") || starts_with(path, "/SYSV") ||
-                                 starts_with(path, "[anon"));
+  m->shared_anon =
+      m->shared && (zero || starts_with(path, "/memfd:") || starts_with(path, "/SYSV") || starts_with(path, "[anon"));
   m->device = starts_with(path, "/dev/") && !zero;
 }
 

@@ -78,7 +78,8 @@ static void scan_object(struct tri_marker *m, uintptr_t entry) {
     return;
   }
   if (entry == start)
-    for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES) tri_work_put(&m->work, piece);
+    for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
+      tri_work_put(&m->work, piece);
   scan_words(m, entry, tri_min(entry + TRI_OBLET_BYTES, end));
 }
 
@@ -156,7 +157,9 @@ static void shade_word(uintptr_t word, void *marker) {
   shade(marker, word - 1);
 }
 
-void tri_mark_words(struct tri_marker *m) { tri_roots_each_word(shade_word, m); }
+void tri_mark_words(struct tri_marker *m) {
+  tri_roots_each_word(shade_word, m);
+}
 
 static void regrey_span(struct tri_mspan *s, void *marker) {
   struct tri_marker *m = marker;

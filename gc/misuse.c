@@ -43,15 +43,17 @@ static const char *describe(const void *p) {
   char here;
   uintptr_t a = (uintptr_t)p, sp = (uintptr_t)&here;
   if (!place.found) return "an address that is not mapped";
-  if (place.mapping.stack || (a > sp && a - sp < ((uintptr_t)1 << 20) && place.mapping.lo <= sp)) return "a stack address";
+  if (place.mapping.stack || (a > sp && a - sp < ((uintptr_t)1 << 20) && place.mapping.lo <= sp))
+    return "a stack address";
   if (place.mapping.file) return "static data or code of the program";
   return "a mapping that is not the heap's";
 }
 
 _Noreturn static void reclaimed(const void *p, size_t size, const char *caller) {
-  tri_fatal("%s(%p): the collector reclaimed this %zu-byte object earlier: it was reachable only through a hidden "
-            "pointer; run with TRICOLOR=collect=off, or register the place that holds it (tri_roots_add)",
-            caller, p, size);
+  tri_fatal(
+      "%s(%p): the collector reclaimed this %zu-byte object earlier: it was reachable only through a hidden "
+      "pointer; run with TRICOLOR=collect=off, or register the place that holds it (tri_roots_add)",
+      caller, p, size);
 }
 
 void tri_misuse_double_free(const void *p, const struct tri_mspan *s, const char *caller) {

@@ -4,7 +4,8 @@
  * listed and is a root; the trampoline has copied the argument to its own stack and is registered when it takes the
  * record out. A result lies in struct pthread, which is part of the thread's mapping.
  *
- * Locks: the registry's guards the list of records and their pool: nobody is between "listed" and "registered" while the world stops.
+ * Locks: the registry's guards the list of records and their pool: nobody is between "listed" and "registered" while
+ * the world stops.
  */
 #include "gc/pthread_hooks.h"
 
@@ -29,7 +30,9 @@ static struct start_record *records; /* guarded by tri_registry_lock */
 static struct tri_fixalloc record_pool = TRI_FIXALLOC_INIT(sizeof(struct start_record));
 static TRI_TLS unsigned creating;
 
-bool tri_pthread_creating(void) { return creating != 0; }
+bool tri_pthread_creating(void) {
+  return creating != 0;
+}
 
 static struct start_record *record_add(void *(*fn)(void *), thrd_start_t thrd_fn, void *arg) {
   tri_lock_acquire(&tri_registry_lock);

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "alloc/mheap.h"
+#include "alloc/offheap.h"
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
 #include "gc/epoll.h"
@@ -31,7 +32,6 @@
 #include "gc/pthread_hooks.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
-#include "alloc/offheap.h"
 
 enum { MAX_RANGES = 1 << 20, RANGE_COMMIT = 1 << 16, PIECE = 256 << 10, DIRECT_SCAN = 256 << 10 };
 
@@ -76,8 +76,12 @@ static void add_range(uintptr_t lo, uintptr_t hi, bool stack) {
   for (; lo < hi; lo += tri_min(hi - lo, PIECE)) add_piece(lo, lo + tri_min(hi - lo, PIECE), stack);
 }
 
-static void add_data_pages(uintptr_t lo, uintptr_t hi, void *arg) { add_range(lo, hi, false); }
-static void add_stack_pages(uintptr_t lo, uintptr_t hi, void *arg) { add_range(lo, hi, true); }
+static void add_data_pages(uintptr_t lo, uintptr_t hi, void *arg) {
+  add_range(lo, hi, false);
+}
+static void add_stack_pages(uintptr_t lo, uintptr_t hi, void *arg) {
+  add_range(lo, hi, true);
+}
 
 /* A readable piece of a mapping, free of own ranges and dead stack. */
 static void add_filtered(const struct tri_mapping *m, uintptr_t lo, uintptr_t hi, bool stack) {
@@ -204,8 +208,12 @@ bool tri_roots_get(size_t i, struct tri_root_range *ret) {
   return true;
 }
 
-uint64_t tri_roots_stack_bytes(void) { return stack_bytes; }
-uint64_t tri_roots_globals_bytes(void) { return globals_bytes; }
+uint64_t tri_roots_stack_bytes(void) {
+  return stack_bytes;
+}
+uint64_t tri_roots_globals_bytes(void) {
+  return globals_bytes;
+}
 
 static void each_heap_stack(void (*fn)(uintptr_t, void *), void *arg) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
@@ -267,5 +275,9 @@ void tri_roots_drop(uintptr_t object) {
   tri_lock_release(&roots_lock);
 }
 
-void tri_roots_lock(void) { tri_lock_acquire_unranked(&roots_lock); }
-void tri_roots_unlock(void) { tri_lock_release_unranked(&roots_lock); }
+void tri_roots_lock(void) {
+  tri_lock_acquire_unranked(&roots_lock);
+}
+void tri_roots_unlock(void) {
+  tri_lock_release_unranked(&roots_lock);
+}

@@ -39,9 +39,15 @@ static tri_aint settings_state; /* 0 -> 1 */
 static bool inert;
 static struct tri_config config;
 
-bool tri_runtime_inert(void) { return inert; }
-bool tri_runtime_ready(void) { return tri_int_load_acq(&heap_state) == HEAP_READY && !inert; }
-const struct tri_config *tri_runtime_config(void) { return &config; }
+bool tri_runtime_inert(void) {
+  return inert;
+}
+bool tri_runtime_ready(void) {
+  return tri_int_load_acq(&heap_state) == HEAP_READY && !inert;
+}
+const struct tri_config *tri_runtime_config(void) {
+  return &config;
+}
 
 static void reserve_ballast(void) {
   if (config.ballast_bytes == 0) return;
@@ -56,9 +62,8 @@ static void reserve_ballast(void) {
 }
 
 static void first_line(void) {
-  struct tri_barrier_input in = {.malloc_replaced = tri_malloc_mode,
-                                 .gcstoptheworld = config.gcstoptheworld,
-                                 .request = config.barrier};
+  struct tri_barrier_input in = {
+      .malloc_replaced = tri_malloc_mode, .gcstoptheworld = config.gcstoptheworld, .request = config.barrier};
   struct tri_barrier_choice choice = tri_barrier_choose(&in);
   tri_log_line("version %s, barrier=%s (%s)", TRI_VERSION, tri_barrier_name(choice.kind), choice.reason);
 }

@@ -3,9 +3,9 @@
  * that a program sets, and its disposition cannot be changed. Programs do not see a difference: the signal is one they
  * did not use when they started.
  *
- * Masks: sigprocmask, pthread_sigmask, sigaction's sa_mask. Calls that swap the mask for the time of a wait (sigsuspend,
- * ppoll, pselect, epoll_pwait) do so in the kernel; a mask with our signal in it only delays a stop until they return,
- * so they are given a mask without it too.
+ * Masks: sigprocmask, pthread_sigmask, sigaction's sa_mask. Calls that swap the mask for the time of a wait
+ * (sigsuspend, ppoll, pselect, epoll_pwait) do so in the kernel; a mask with our signal in it only delays a stop until
+ * they return, so they are given a mask without it too.
  *
  * All of these keep the C library's results and errno. Async-signal-safe, as the originals.
  */
@@ -42,7 +42,9 @@ TRI_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
   return tri_real()->sigprocmask(how, without_ours(set, &copy), old);
 }
 
-static bool is_ours(int sig) { return sig == tri_stop_signal() && sig != 0; }
+static bool is_ours(int sig) {
+  return sig == tri_stop_signal() && sig != 0;
+}
 
 static int refuse(int sig) {
   tri_warn("signal %d stops threads for the collector and cannot be used by the program; set TRICOLOR=signal=N", sig);

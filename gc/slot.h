@@ -26,6 +26,8 @@ TRI_INLINE bool tri_slot_in_use(const struct tri_slot *s) {
   return (s->group->alloc & ~tri_load_rlx(&s->group->rfree) & s->bit) != 0;
 }
 
-TRI_INLINE uintptr_t tri_slot_start(const struct tri_slot *s) { return tri_mspan_slot(s->span, s->index); }
+TRI_INLINE uintptr_t tri_slot_start(const struct tri_slot *s) {
+  return tri_mspan_slot(s->span, s->index);
+}
 
 #endif

@@ -37,7 +37,9 @@ static tri_aint epoch;   /* number of the latest stop; runner, under the registr
 static tri_aint resumed; /* number of the latest stop that ended; threads wait on it */
 static tri_aint acks;    /* threads parked for the present stop; the runner waits on it */
 
-int tri_stop_signal(void) { return stop_signal; }
+int tri_stop_signal(void) {
+  return stop_signal;
+}
 
 static void park(struct tri_thread *t, uintptr_t sp) {
   unsigned request = tri_int_load_acq(&t->stop_request);
@@ -107,15 +109,17 @@ void tri_stop_init(int wanted_signal) {
   sa.sa_sigaction = on_stop_signal;
   sa.sa_flags = SA_SIGINFO | SA_RESTART;
   sigfillset(&sa.sa_mask);
-  if (tri_real()->sigaction(sig, &sa, NULL) != 0) tri_fatal("signal %d cannot be used to stop threads; set TRICOLOR=signal=N", sig);
+  if (tri_real()->sigaction(sig, &sa, NULL) != 0)
+    tri_fatal("signal %d cannot be used to stop threads; set TRICOLOR=signal=N", sig);
   stop_signal = sig;
 }
 
 static void report_slow(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
     if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request)
-      tri_warn("stopping the world: thread %d has not stopped for a second (%s); waiting on", t->tid,
-               tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
+      tri_warn(
+          "stopping the world: thread %d has not stopped for a second (%s); waiting on", t->tid,
+          tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
 }
 
 /* Dead threads do not answer: they are taken out, and the number of acks to wait for falls. */

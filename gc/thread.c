@@ -38,7 +38,9 @@ static struct tri_fixalloc thread_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_thr
 static pthread_key_t exit_key;
 static tri_aint exit_key_state; /* 0 none, 1 ready, 2 refused */
 
-struct tri_thread *tri_thread_first(void) { return threads; }
+struct tri_thread *tri_thread_first(void) {
+  return threads;
+}
 
 static void list_add(struct tri_thread *t) {
   t->prev = NULL;
@@ -56,7 +58,9 @@ static void list_remove(struct tri_thread *t) {
   if (t->next) t->next->prev = t->prev;
 }
 
-static void exit_destructor(void *block) { tri_thread_unregister(); }
+static void exit_destructor(void *block) {
+  tri_thread_unregister();
+}
 
 static void arm_exit(struct tri_thread *t) {
   if (tri_int_load_acq(&exit_key_state) == 0) {

@@ -18,7 +18,7 @@ struct tri_thread {
   uintptr_t stack_lo, stack_hi;
   uintptr_t thread_block; /* address of a thread-local variable: tells the mapping of the static TLS block */
   int tid;
-  bool self_stack; /* the main thread: its stack is the mapping named [stack] */
+  bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_mcache mcache;
 };

@@ -18,7 +18,9 @@ static_assert(sizeof(struct tri_workbuf) == BUF_BYTES, "work buffers are 2 KiB")
 
 static tri_aword full_stack TRI_CACHE_ALIGNED, empty_stack TRI_CACHE_ALIGNED;
 
-static struct tri_workbuf *unpack(uint64_t head) { return (struct tri_workbuf *)(uintptr_t)(head >> TAG_BITS << 11); }
+static struct tri_workbuf *unpack(uint64_t head) {
+  return (struct tri_workbuf *)(uintptr_t)(head >> TAG_BITS << 11);
+}
 
 static void push(tri_aword *stack, struct tri_workbuf *b) {
   uint64_t old, head;
@@ -110,4 +112,6 @@ void tri_work_dispose(struct tri_work *w) {
   *w = (struct tri_work){0};
 }
 
-bool tri_work_available(void) { return unpack(tri_load_acq(&full_stack)) != NULL; }
+bool tri_work_available(void) {
+  return unpack(tri_load_acq(&full_stack)) != NULL;
+}

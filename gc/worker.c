@@ -42,7 +42,7 @@ static struct tri_marker markers[TRI_MAX_MARKERS];
 static uint64_t marker_cpu[TRI_MAX_MARKERS];
 static unsigned first_seen[TRI_MAX_MARKERS]; /* the round before a worker's first */
 static unsigned nworkers;                    /* guarded by the cycle lock: a round's markers are fixed */
-static bool refused; /* the system gave no thread; not asked again before a fork */
+static bool refused;                         /* the system gave no thread; not asked again before a fork */
 static tri_aint round_no, left;
 
 unsigned tri_worker_procs(void) {

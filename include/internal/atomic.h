@@ -21,17 +21,33 @@ typedef volatile unsigned int tri_aint;
 
 static_assert(sizeof(AO_t) == 8, "a 64-bit machine is required");
 
-TRI_INLINE uint64_t tri_load_rlx(const tri_aword *p) { return AO_load(p); }
-TRI_INLINE uint64_t tri_load_acq(const tri_aword *p) { return AO_load_acquire(p); }
-TRI_INLINE void tri_store_rlx(tri_aword *p, uint64_t v) { AO_store(p, v); }
-TRI_INLINE void tri_store_rel(tri_aword *p, uint64_t v) { AO_store_release(p, v); }
+TRI_INLINE uint64_t tri_load_rlx(const tri_aword *p) {
+  return AO_load(p);
+}
+TRI_INLINE uint64_t tri_load_acq(const tri_aword *p) {
+  return AO_load_acquire(p);
+}
+TRI_INLINE void tri_store_rlx(tri_aword *p, uint64_t v) {
+  AO_store(p, v);
+}
+TRI_INLINE void tri_store_rel(tri_aword *p, uint64_t v) {
+  AO_store_release(p, v);
+}
 TRI_INLINE bool tri_cas_acq_rel(tri_aword *p, uint64_t old, uint64_t new_value) {
   return AO_compare_and_swap_full(p, old, new_value) != 0;
 }
-TRI_INLINE uint64_t tri_fetch_add_rlx(tri_aword *p, uint64_t v) { return AO_fetch_and_add(p, v); }
-TRI_INLINE uint64_t tri_fetch_add_acq_rel(tri_aword *p, uint64_t v) { return AO_fetch_and_add_full(p, v); }
-TRI_INLINE uint64_t tri_fetch_or_rlx(tri_aword *p, uint64_t v) { return __atomic_fetch_or(p, v, __ATOMIC_RELAXED); }
-TRI_INLINE uint64_t tri_fetch_or_acq_rel(tri_aword *p, uint64_t v) { return __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL); }
+TRI_INLINE uint64_t tri_fetch_add_rlx(tri_aword *p, uint64_t v) {
+  return AO_fetch_and_add(p, v);
+}
+TRI_INLINE uint64_t tri_fetch_add_acq_rel(tri_aword *p, uint64_t v) {
+  return AO_fetch_and_add_full(p, v);
+}
+TRI_INLINE uint64_t tri_fetch_or_rlx(tri_aword *p, uint64_t v) {
+  return __atomic_fetch_or(p, v, __ATOMIC_RELAXED);
+}
+TRI_INLINE uint64_t tri_fetch_or_acq_rel(tri_aword *p, uint64_t v) {
+  return __atomic_fetch_or(p, v, __ATOMIC_ACQ_REL);
+}
 TRI_INLINE uint64_t tri_fetch_and_acq_rel(tri_aword *p, uint64_t v) {
   return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL);
 }
@@ -39,21 +55,37 @@ TRI_INLINE uint64_t tri_exchange_acq_rel(tri_aword *p, uint64_t v) {
   return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);
 }
 
-TRI_INLINE unsigned tri_int_load_rlx(const tri_aint *p) { return AO_int_load(p); }
-TRI_INLINE unsigned tri_int_load_acq(const tri_aint *p) { return AO_int_load_acquire(p); }
-TRI_INLINE void tri_int_store_rlx(tri_aint *p, unsigned v) { AO_int_store(p, v); }
-TRI_INLINE void tri_int_store_rel(tri_aint *p, unsigned v) { AO_int_store_release(p, v); }
+TRI_INLINE unsigned tri_int_load_rlx(const tri_aint *p) {
+  return AO_int_load(p);
+}
+TRI_INLINE unsigned tri_int_load_acq(const tri_aint *p) {
+  return AO_int_load_acquire(p);
+}
+TRI_INLINE void tri_int_store_rlx(tri_aint *p, unsigned v) {
+  AO_int_store(p, v);
+}
+TRI_INLINE void tri_int_store_rel(tri_aint *p, unsigned v) {
+  AO_int_store_release(p, v);
+}
 TRI_INLINE bool tri_int_cas_acq_rel(tri_aint *p, unsigned old, unsigned new_value) {
   return AO_int_compare_and_swap_full(p, old, new_value) != 0;
 }
-TRI_INLINE unsigned tri_int_fetch_add_acq_rel(tri_aint *p, unsigned v) { return AO_int_fetch_and_add_full(p, v); }
+TRI_INLINE unsigned tri_int_fetch_add_acq_rel(tri_aint *p, unsigned v) {
+  return AO_int_fetch_and_add_full(p, v);
+}
 TRI_INLINE unsigned tri_int_exchange_acq_rel(tri_aint *p, unsigned v) {
   return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);
 }
 
-TRI_INLINE void tri_fence_seq(void) { AO_nop_full(); }
-TRI_INLINE void tri_fence_store(void) { AO_nop_write(); }
-TRI_INLINE void tri_fence_sig(void) { AO_compiler_barrier(); }
+TRI_INLINE void tri_fence_seq(void) {
+  AO_nop_full();
+}
+TRI_INLINE void tri_fence_store(void) {
+  AO_nop_write();
+}
+TRI_INLINE void tri_fence_sig(void) {
+  AO_compiler_barrier();
+}
 
 TRI_INLINE void tri_spin_pause(void) {
 #if defined(__x86_64__)

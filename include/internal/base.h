@@ -31,10 +31,20 @@
 
 #define TRI_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-TRI_INLINE size_t tri_align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
-TRI_INLINE size_t tri_align_down(size_t n, size_t align) { return n & ~(align - 1); }
-TRI_INLINE bool tri_is_pow2(size_t n) { return n != 0 && (n & (n - 1)) == 0; }
-TRI_INLINE size_t tri_min(size_t a, size_t b) { return a < b ? a : b; }
-TRI_INLINE size_t tri_max(size_t a, size_t b) { return a > b ? a : b; }
+TRI_INLINE size_t tri_align_up(size_t n, size_t align) {
+  return (n + align - 1) & ~(align - 1);
+}
+TRI_INLINE size_t tri_align_down(size_t n, size_t align) {
+  return n & ~(align - 1);
+}
+TRI_INLINE bool tri_is_pow2(size_t n) {
+  return n != 0 && (n & (n - 1)) == 0;
+}
+TRI_INLINE size_t tri_min(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+TRI_INLINE size_t tri_max(size_t a, size_t b) {
+  return a > b ? a : b;
+}
 
 #endif

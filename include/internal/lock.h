@@ -14,7 +14,8 @@ struct tri_lock {
   unsigned rank; /* enum tri_lock_rank, constant */
 };
 
-#define TRI_LOCK_INIT(r) {0, (r)}
+#define TRI_LOCK_INIT(r) \
+  { 0, (r) }
 
 void tri_lock_slow(struct tri_lock *l);
 void tri_lock_wake(struct tri_lock *l);

@@ -72,15 +72,15 @@ TRI_API size_t tri_offheap_bytes(void);
 /* A few figures of the heap; `size` is set by the caller to sizeof(struct tri_stats) and versions the struct. */
 struct tri_stats {
   size_t size;
-  unsigned long num_gc;          /* completed cycles */
-  unsigned long num_forced_gc;   /* of these, by tri_gc */
-  size_t heap_alloc;             /* bytes in live objects and not yet swept ones, ballast included */
-  size_t heap_goal;              /* bytes at which the next cycle is due; SIZE_MAX when off */
-  size_t heap_sys;               /* bytes of heap address space made accessible */
-  size_t heap_inuse;             /* bytes in spans */
-  size_t heap_released;          /* bytes of it given back to the system */
-  size_t meta_sys;               /* bytes for the runtime's own tables */
-  size_t offheap;                /* tri_offheap_bytes() */
+  unsigned long num_gc;        /* completed cycles */
+  unsigned long num_forced_gc; /* of these, by tri_gc */
+  size_t heap_alloc;           /* bytes in live objects and not yet swept ones, ballast included */
+  size_t heap_goal;            /* bytes at which the next cycle is due; SIZE_MAX when off */
+  size_t heap_sys;             /* bytes of heap address space made accessible */
+  size_t heap_inuse;           /* bytes in spans */
+  size_t heap_released;        /* bytes of it given back to the system */
+  size_t meta_sys;             /* bytes for the runtime's own tables */
+  size_t offheap;              /* tri_offheap_bytes() */
   unsigned long long pause_total_ns;
   unsigned long long pause_max_ns;
 };
