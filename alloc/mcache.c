@@ -109,7 +109,7 @@ static void drain_inbox(struct tri_mcache *c) {
   struct tri_mspan *s = (struct tri_mspan *)(uintptr_t)tri_exchange_acq_rel(&c->inbox, 0);
   while (s) {
     struct tri_mspan *next = s->rnext;
-    tri_int_exchange_acq_rel(&s->rpending, 0);
+    tri_int_exchange_seq(&s->rpending, 0);
     if (tri_load_acq(&s->owner) != token) {
       if (tri_int_load_acq(&s->state) == TRI_SPAN_SMALL) tri_mcentral_notify_rfree(s);
     } else if (tri_mspan_collect_rfree(s) > 0) {
@@ -170,17 +170,18 @@ void tri_mcache_flush(struct tri_mcache *c) {
   tri_port_heap_grew(live);
 }
 
-static void flush_if_due(struct tri_mcache *c) {
+void tri_mcache_flush_if_due(struct tri_mcache *c) {
   if (c->live_delta > FLUSH_BYTES || c->live_delta < -FLUSH_BYTES || c->gross_bytes > FLUSH_BYTES) tri_mcache_flush(c);
 }
 
 void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass) {
-  flush_if_due(c);
+  tri_mcache_flush_if_due(c);
   if (!refill(c, spanclass)) return NULL;
   return tri_mcache_alloc(c, spanclass);
 }
 
 void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s) {
+  tri_mcache_flush_if_due(c);
   if (c->cls[s->spanclass].span == s) return;
   if (s->full) room_push(c, s);
   if (s->room != TRI_ROOM_LISTED || !tri_mspan_empty(s)) return;

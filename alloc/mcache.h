@@ -47,6 +47,8 @@ void tri_mcache_release(struct tri_mcache *c);
 void tri_mcache_discard_stw(struct tri_mcache *c);
 /* Adds the counters to tri_state and calls tri_port_heap_grew when a cycle is due. */
 void tri_mcache_flush(struct tri_mcache *c);
+/* The same if the counters have moved by 64 KiB or more. */
+void tri_mcache_flush_if_due(struct tri_mcache *c);
 
 /* Finds room for the class and allocates from it. NULL: no memory. */
 void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass);

@@ -18,9 +18,11 @@
  * again. A span may die and be reborn while linked; takers check state, class and owner.
  *
  * Locks: one per span class, rank CENTRAL; sweeping and mheap calls happen outside it. Pushes to pending take no lock.
- * Memory ordering: push releases what was freed, the taker's exchange acquires it; s->owner is stored with release
- * under the lock and loaded with acquire by freeing threads.
- * Forbidden here: touching object memory, waiting for another thread (except ensure_swept, which waits for a sweep).
+ * Memory ordering: rfree is set and then rpending read by the freeing thread, rpending cleared and then rfree read by
+ * the taker: sequentially consistent on both sides, so one of them sees the other. push releases what was freed, the
+ * taker's exchange acquires it; s->owner is stored with release under the lock and loaded with acquire by freeing
+ * threads. Forbidden here: touching object memory, waiting for another thread (except ensure_swept, which waits for a
+ * sweep).
  */
 #include "alloc/mcentral.h"
 
@@ -131,7 +133,7 @@ static void stack_push(tri_aword *stack, struct tri_mspan *s) {
 }
 
 void tri_mcentral_notify_rfree(struct tri_mspan *s) {
-  if (tri_int_exchange_acq_rel(&s->rpending, 1) == 1) return;
+  if (tri_int_load_seq(&s->rpending) == 1 || tri_int_exchange_seq(&s->rpending, 1) == 1) return;
   uint64_t owner = tri_load_acq(&s->owner);
   if (!token_is_current(owner)) {
     stack_push(&central_of(s)->pending, s);
@@ -174,7 +176,7 @@ void tri_mcentral_drain_pending(unsigned spanclass) {
   struct tri_mspan *s = (struct tri_mspan *)(uintptr_t)tri_exchange_acq_rel(&m->pending, 0);
   while (s) {
     struct tri_mspan *next = s->rnext;
-    tri_int_exchange_acq_rel(&s->rpending, 0);
+    tri_int_exchange_seq(&s->rpending, 0);
     if (spanclass >= 2) {
       offer(spanclass, s);
     } else if (tri_int_load_acq(&s->state) == TRI_SPAN_LARGE && tri_load_acq(&s->bits[0].rfree)) {

@@ -68,10 +68,12 @@ static void set_phase(enum tri_phase from, enum tri_phase to) {
   tri_int_store_rel(&tri_state.phase, to);
 }
 
-static void publish_plan(uint64_t marked) {
+static void publish_plan(uint64_t marked, uint64_t reclaimed) {
   struct tri_pacer_input in = {.heap_marked = marked,
                                .stack_bytes = tri_roots_stack_bytes(),
                                .globals_bytes = tri_roots_globals_bytes(),
+                               .heap_reclaimed = reclaimed,
+                               .frees_honoured = malloc_replaced && settings->free_mode == TRI_FREE_NOW,
                                .gc_percent = settings->gc_percent};
   struct tri_pacer_plan plan = tri_pacer_plan(&in);
   tri_store_rel(&tri_state.goal, plan.heap_goal);
@@ -83,7 +85,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   malloc_replaced = malloc_mode;
   start_ns = tri_now_ns();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
-  if (config->collect) publish_plan(config->ballast_bytes);
+  if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
 }
 
 static void sweep_all(void) {
@@ -124,7 +126,7 @@ static void mark_and_terminate(void) {
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   tri_store_rel(&tri_state.heap_live, marked);
   stats.heap_goal = tri_load_rlx(&tri_state.goal);
-  publish_plan(marked);
+  publish_plan(marked, cycle.heap_start > marked ? cycle.heap_start - marked : 0);
   if (settings->gcstoptheworld == 2) sweep_all();
   set_phase(TRI_PHASE_MARK_TERMINATION, TRI_PHASE_OFF);
   cycle.done = true;

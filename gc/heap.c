@@ -32,6 +32,7 @@
 
 bool tri_heap_free_ignored;
 
+enum { FLUSH_BYTES = 64 << 10 };
 #define MAX_SANE_SIZE ((size_t)1 << 46)
 
 static tri_aint told_no_memory;
@@ -50,7 +51,7 @@ static void *no_memory(size_t size) {
 static void count(struct tri_thread *t, size_t bytes) {
   t->mcache.live_delta += (int64_t)bytes;
   t->mcache.gross_bytes += bytes;
-  if (t->mcache.live_delta > (64 << 10) || t->mcache.gross_bytes > (64 << 10)) tri_mcache_flush(&t->mcache);
+  tri_mcache_flush_if_due(&t->mcache);
 }
 
 static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
@@ -132,9 +133,10 @@ void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags) {
 static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p, const char *caller) {
   size_t size = s->span->elemsize;
   bool large = tri_int_load_acq(&s->span->state) == TRI_SPAN_LARGE;
-  if (tri_fetch_or_acq_rel(&s->group->rfree, s->bit) & s->bit) tri_misuse_double_free(p, s->span, caller);
+  if (tri_fetch_or_seq(&s->group->rfree, s->bit) & s->bit) tri_misuse_double_free(p, s->span, caller);
   if (tri_thread_is_registered(t)) {
     t->mcache.live_delta -= (int64_t)size;
+    tri_mcache_flush_if_due(&t->mcache);
   } else {
     tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)size);
   }
@@ -145,12 +147,24 @@ static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p,
   }
 }
 
+bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *span, void *p) {
+  struct tri_slot s;
+  bool plain = tri_int_load_acq(&span->state) == TRI_SPAN_SMALL &&
+               tri_int_load_acq(&span->sweepgen) == tri_int_load_rlx(&tri_state.sweepgen) &&
+               tri_slot_find((uintptr_t)p, &s) && tri_slot_start(&s) == (uintptr_t)p && tri_slot_in_use(&s);
+  if (!plain || (tri_fetch_or_seq(&s.group->rfree, s.bit) & s.bit)) return false;
+  t->mcache.live_delta -= (int64_t)span->elemsize;
+  tri_mcentral_notify_rfree(span);
+  if (t->mcache.live_delta < -FLUSH_BYTES) tri_mcache_flush(&t->mcache);
+  return true;
+}
+
 /* Within a handler that interrupted the runtime no lock may be taken: the sweep does the rest. */
 static void free_nested(void *p, const char *caller) {
   struct tri_slot s;
   if (!tri_slot_find((uintptr_t)p, &s) || !tri_slot_in_use(&s) || tri_slot_start(&s) != (uintptr_t)p)
     tri_misuse_bad_free(p, caller);
-  if (tri_fetch_or_acq_rel(&s.group->rfree, s.bit) & s.bit) tri_misuse_double_free(p, s.span, caller);
+  if (tri_fetch_or_seq(&s.group->rfree, s.bit) & s.bit) tri_misuse_double_free(p, s.span, caller);
   tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)s.span->elemsize);
   tri_mcentral_notify_rfree(s.span);
 }
@@ -220,7 +234,7 @@ static bool resize_large(struct tri_thread *t, void *p, size_t size) {
       s.span->elemsize = npages << TRI_PAGE_SHIFT;
       t->mcache.live_delta += (int64_t)s.span->elemsize - before;
       if ((int64_t)s.span->elemsize > before) t->mcache.gross_bytes += (size_t)((int64_t)s.span->elemsize - before);
-      if (t->mcache.gross_bytes > (64 << 10)) tri_mcache_flush(&t->mcache);
+      tri_mcache_flush_if_due(&t->mcache);
     }
   }
   tri_runtime_leave(t);

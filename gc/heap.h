@@ -33,7 +33,10 @@ TRI_INLINE void *tri_heap_alloc_class(unsigned spanclass) {
   return p;
 }
 
-/* Frees p if it is a plain case: the start of a live slot in a span that the calling thread owns. */
+/* A slot of a span that the calling thread, inside the runtime, does not own. False: not a plain case. */
+bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *s, void *p);
+
+/* Frees p if it is a plain case: the start of a live small object, the span swept. */
 TRI_INLINE bool tri_heap_free_fast(void *p) {
   struct tri_thread *t = tri_self;
   if (tri_unlikely(!tri_runtime_enter(t))) return false;
@@ -48,6 +51,8 @@ TRI_INLINE bool tri_heap_free_fast(void *p) {
       tri_mcache_free(&t->mcache, s, g, bit);
       done = true;
     }
+  } else if (s) {
+    done = tri_heap_free_other(t, s, p);
   }
   tri_runtime_leave(t);
   return done;

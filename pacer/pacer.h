@@ -8,7 +8,9 @@ struct tri_pacer_input {
   uint64_t heap_marked; /* bytes marked in the last cycle, the ballast included */
   uint64_t stack_bytes; /* scanned in the last cycle */
   uint64_t globals_bytes;
-  int gc_percent; /* negative: off */
+  int gc_percent;          /* negative: off */
+  uint64_t heap_reclaimed; /* bytes that the last cycle found dead, without what the program freed itself */
+  bool frees_honoured;     /* free() frees: heap_live falls with it */
 };
 
 struct tri_pacer_plan {

@@ -51,6 +51,9 @@ TRI_INLINE uint64_t tri_fetch_or_acq_rel(tri_aword *p, uint64_t v) {
 TRI_INLINE uint64_t tri_fetch_and_acq_rel(tri_aword *p, uint64_t v) {
   return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL);
 }
+TRI_INLINE uint64_t tri_fetch_or_seq(tri_aword *p, uint64_t v) {
+  return __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST);
+}
 TRI_INLINE uint64_t tri_exchange_acq_rel(tri_aword *p, uint64_t v) {
   return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);
 }
@@ -75,6 +78,13 @@ TRI_INLINE unsigned tri_int_fetch_add_acq_rel(tri_aint *p, unsigned v) {
 }
 TRI_INLINE unsigned tri_int_exchange_acq_rel(tri_aint *p, unsigned v) {
   return __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL);
+}
+
+TRI_INLINE unsigned tri_int_load_seq(const tri_aint *p) {
+  return __atomic_load_n(p, __ATOMIC_SEQ_CST);
+}
+TRI_INLINE unsigned tri_int_exchange_seq(tri_aint *p, unsigned v) {
+  return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);
 }
 
 TRI_INLINE void tri_fence_seq(void) {
