@@ -1,6 +1,7 @@
 /*
  * /proc/self/maps and page presence, for the root scan of a stopped world. Plain system calls, static buffers, no
- * allocation, no locks: used by the one thread that runs a cycle.
+ * allocation, no locks: used by the one thread that runs a cycle. The calls are raw: the C library's are cancellation
+ * points, and a thread that is cancelled here would leave the world stopped.
  *
  * Presence comes from the PAGEMAP_SCAN ioctl (Linux 6.7) or, where it is missing, from the words of
  * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared).
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc/os.h"
@@ -86,7 +88,7 @@ static bool parse_line(const char *p, struct tri_mapping *m) {
 static ssize_t read_some(int fd, char *buf, size_t size) {
   ssize_t n;
   do {
-    n = read(fd, buf, size);
+    n = syscall(SYS_read, fd, buf, size);
   } while (n < 0 && errno == EINTR);
   return n;
 }
@@ -115,23 +117,23 @@ static bool each_line(int fd, bool (*fn)(const struct tri_mapping *, void *), vo
 
 bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg) {
   int saved_errno = errno;
-  int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
   bool ok = fd >= 0 && each_line(fd, fn, arg);
-  if (fd >= 0) close(fd);
+  if (fd >= 0) syscall(SYS_close, fd);
   errno = saved_errno;
   return ok;
 }
 
 bool tri_pages_open(void) {
   int saved_errno = errno;
-  pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  pagemap_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   errno = saved_errno;
   return pagemap_fd >= 0;
 }
 
 void tri_pages_close(void) {
   int saved_errno = errno;
-  if (pagemap_fd >= 0) close(pagemap_fd);
+  if (pagemap_fd >= 0) syscall(SYS_close, pagemap_fd);
   pagemap_fd = -1;
   errno = saved_errno;
 }
@@ -173,7 +175,7 @@ static bool scan_by_words(uintptr_t lo, uintptr_t hi, bool private_only, void (*
   uintptr_t run = 0;
   while (lo < hi) {
     size_t n = tri_min((hi - lo) / page, PAGEMAP_WORDS);
-    ssize_t got = pread(pagemap_fd, words, n * sizeof words[0], (off_t)(lo / page * sizeof words[0]));
+    ssize_t got = syscall(SYS_pread64, pagemap_fd, words, n * sizeof words[0], (off_t)(lo / page * sizeof words[0]));
     if (got <= 0) return false;
     n = (size_t)got / sizeof words[0];
     for (size_t i = 0; i < n; i++, lo += page) {
@@ -189,15 +191,30 @@ static bool scan_by_words(uintptr_t lo, uintptr_t hi, bool private_only, void (*
   return true;
 }
 
+struct clip {
+  uintptr_t lo, hi;
+  void (*fn)(uintptr_t lo, uintptr_t hi, void *);
+  void *arg;
+};
+
+static void clipped(uintptr_t lo, uintptr_t hi, void *clip) {
+  const struct clip *c = clip;
+  c->fn(tri_max(lo, c->lo), tri_min(hi, c->hi), c->arg);
+}
+
+/* The kernel speaks of whole pages; the range may begin at a stack pointer. */
 bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
                     void *arg) {
   int saved_errno = errno;
   bool ok = false;
+  struct clip c = {lo, hi, fn, arg};
+  lo = tri_align_down(lo, tri_os_page_size());
+  hi = tri_align_up(hi, tri_os_page_size());
   if (have_scan) {
-    ok = scan_by_ioctl(lo, hi, private_only, fn, arg);
+    ok = scan_by_ioctl(lo, hi, private_only, clipped, &c);
     if (!ok && (errno == ENOTTY || errno == EINVAL || errno == EPERM || errno == ENOSYS)) have_scan = false;
   }
-  if (!ok) ok = scan_by_words(lo, hi, private_only, fn, arg);
+  if (!ok) ok = scan_by_words(lo, hi, private_only, clipped, &c);
   errno = saved_errno;
   return ok;
 }
