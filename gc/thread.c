@@ -58,7 +58,12 @@ static void list_remove(struct tri_thread *t) {
   if (t->next) t->next->prev = t->prev;
 }
 
+static TRI_TLS unsigned exit_rounds;
+
+/* Destructors of the program's keys run after this one, with their values in registers: the thread stays registered,
+ * and is stopped like any other, until the last round that the C library makes. */
 static void exit_destructor(void *block) {
+  if (++exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, block) == 0) return;
   tri_thread_unregister();
 }
 
