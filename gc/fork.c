@@ -60,7 +60,6 @@ static void prepare(void) {
 
 static void finish(void) {
   prepared = false;
-  unlock_all();
   tri_lock_release(&tri_registry_lock);
   tri_cycle_unlock();
 }
@@ -68,12 +67,14 @@ static void finish(void) {
 static void in_parent(void) {
   if (!prepared) return;
   tri_offheap_fork_parent();
+  unlock_all();
   finish();
 }
 
 static void in_child(void) {
   if (!prepared) return;
   tri_offheap_fork_child();
+  unlock_all(); /* first: forgetting threads takes their pool's lock */
   tri_thread_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();
