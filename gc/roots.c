@@ -104,6 +104,7 @@ static void add_without_own(const struct tri_mapping *m, uintptr_t lo, uintptr_t
 }
 
 static bool on_own_stack(const struct tri_thread *t, const struct tri_mapping *m) {
+  if (t->alt_stack) return false;
   if (t->self_stack) return m->stack;
   return t->sp >= t->stack_lo && t->sp < t->stack_hi;
 }

@@ -41,9 +41,16 @@ int tri_stop_signal(void) {
   return stop_signal;
 }
 
+/* An alternate signal stack may lie in the thread's own stack, above the frames that were interrupted. */
+static bool on_alternate_stack(void) {
+  stack_t ss;
+  return syscall(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) != 0;
+}
+
 static void park(struct tri_thread *t, uintptr_t sp) {
   unsigned request = tri_int_load_acq(&t->stop_request);
   t->sp = sp;
+  t->alt_stack = on_alternate_stack();
   tri_int_store_rel(&t->acked_stop, request);
   tri_int_fetch_add_acq_rel(&acks, 1);
   tri_futex_wake(&acks, 1);
@@ -155,6 +162,23 @@ static void wait_for_acks(unsigned wanted, unsigned request) {
   }
 }
 
+/* False: the thread is dead. The user's queue of pending signals may be full (RLIMIT_SIGPENDING): that passes. */
+static bool send_stop(const struct tri_thread *t) {
+  uint64_t start = tri_now_ns();
+  bool told = false;
+  while (syscall(SYS_tgkill, getpid(), t->tid, stop_signal) != 0) {
+    if (errno == ESRCH) return false;
+    if (!told && tri_now_ns() - start > 1000 * 1000 * 1000) {
+      told = true;
+      tri_warn("stopping the world: signal %d cannot be sent to thread %d (errno %d; RLIMIT_SIGPENDING?); trying on",
+               stop_signal, t->tid, errno);
+    }
+    static tri_aint never;
+    tri_futex_wait(&never, 0, 100 * 1000);
+  }
+  return true;
+}
+
 uint64_t tri_stop_world(void) {
   uint64_t start = tri_now_ns();
   tri_lock_acquire(&tri_registry_lock);
@@ -165,12 +189,13 @@ uint64_t tri_stop_world(void) {
     next = t->next;
     if (t == tri_self) continue;
     tri_int_store_rel(&t->stop_request, request);
-    if (syscall(SYS_tgkill, getpid(), t->tid, stop_signal) == 0) {
+    if (send_stop(t)) {
       wanted++;
     } else {
       tri_thread_reap(t);
     }
   }
+  if (tri_thread_is_registered(tri_self)) tri_self->alt_stack = on_alternate_stack();
   wait_for_acks(wanted, request);
   return tri_now_ns() - start;
 }
