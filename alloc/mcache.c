@@ -2,6 +2,7 @@
  * mcache: a thread's own spans. Above it malloc and free (gc/malloc.c), below it mcentral.
  *
  * Allocation, fast to slow:
+ *   0. a slot of the class that this thread freed a moment ago (inline, a hint: checked like any free);
  *   1. a free slot of the current group (inline, mcache.h);
  *   2. the next group with room in the current span; after the last one, again from the first, with what other threads
  *      freed collected;
@@ -43,6 +44,7 @@ static void reset_class(struct tri_mcache *c, unsigned spanclass) {
   h->valid = 0;
   h->first = 0;
   h->size = 0;
+  h->top = h->nhints = 0;
   c->cls[spanclass] = (struct tri_mcache_class){0};
 }
 
@@ -67,7 +69,7 @@ static void use_group(struct tri_mcache *c, unsigned spanclass, uint32_t g) {
   h->group = &s->bits[g];
   h->valid = tri_mspan_valid(s, g);
   h->first = tri_mspan_slot(s, g * 64);
-  h->size = s->elemsize;
+  h->size = (uint32_t)s->elemsize;
   c->gross_bytes += (uint64_t)__builtin_popcountll(~h->group->alloc & h->valid) * s->elemsize;
 }
 
@@ -140,15 +142,22 @@ static bool refill_from_current(struct tri_mcache *c, unsigned spanclass) {
   return false;
 }
 
-/* Step 3. */
+/* Step 3. Hints may have filled a listed span. */
 static bool refill_from_room(struct tri_mcache *c, unsigned spanclass) {
-  struct tri_mspan *s = c->cls[spanclass].room;
-  if (!s) return false;
-  room_unlink(c, s);
-  set_current(c, spanclass, s);
-  bool found = use_group_from(c, spanclass, 0);
-  tri_assert(found);
-  return found;
+  struct tri_mspan *s;
+  while ((s = c->cls[spanclass].room)) {
+    room_unlink(c, s);
+    set_current(c, spanclass, s);
+    if (use_group_from(c, spanclass, 0)) return true;
+    s->full = 1;
+    c->cls[spanclass].span = NULL;
+  }
+  return false;
+}
+
+void tri_mcache_unempty(struct tri_mcache *c, struct tri_mspan *s) {
+  c->empty_bytes -= s->npages << TRI_PAGE_SHIFT;
+  s->room = TRI_ROOM_LISTED;
 }
 
 static bool refill(struct tri_mcache *c, unsigned spanclass) {

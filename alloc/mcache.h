@@ -7,12 +7,23 @@
 
 #include "alloc/mspan.h"
 
+enum { TRI_MCACHE_HINTS = 16 };
+
+/* A slot that this thread freed a moment ago: its memory is still in the processor's cache, so malloc takes it first.
+ * Only a hint: the slot is free in its bitmap ([FREE-1]) and may have been handed out, or its span given up, since. */
+struct tri_mcache_hint {
+  struct tri_mspan *span;
+  uintptr_t slot;
+};
+
 /* The group of 64 slots that malloc takes from. Without a current span: a constant group with no valid slot. */
 struct tri_mcache_hot {
   struct tri_bitgroup *group;
   uint64_t valid;  /* bits of the group that are slots */
   uintptr_t first; /* address of the group's slot 0 */
-  size_t size;     /* bytes in a slot */
+  uint32_t size;   /* bytes in a slot */
+  uint16_t top;    /* hints[top % TRI_MCACHE_HINTS - 1] is the latest */
+  uint16_t nhints;
 };
 
 enum tri_mcache_room {
@@ -38,6 +49,7 @@ struct tri_mcache {
   uint64_t used[3];     /* span classes touched since the last discard */
   struct tri_mcache_hot hot[TRI_NUM_SPANCLASSES];
   struct tri_mcache_class cls[TRI_NUM_SPANCLASSES];
+  struct tri_mcache_hint hints[TRI_NUM_SPANCLASSES][TRI_MCACHE_HINTS];
 };
 
 void tri_mcache_init(struct tri_mcache *c); /* memory zeroed or used as an mcache before */
@@ -55,8 +67,33 @@ void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass);
 /* After a free that emptied a group or went into a span taken for full. */
 void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s);
 
+/* The slot of an empty-listed span was taken by a hint. */
+void tri_mcache_unempty(struct tri_mcache *c, struct tri_mspan *s);
+
+TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, unsigned spanclass) {
+  struct tri_mcache_hot *h = &c->hot[spanclass];
+  struct tri_mcache_hint hint = c->hints[spanclass][--h->top % TRI_MCACHE_HINTS];
+  struct tri_mspan *s = hint.span;
+  h->nhints--;
+  if (tri_load_rlx(&s->owner) != tri_load_rlx(&c->token) || s->spanclass != spanclass) return NULL;
+  uint32_t i = tri_mspan_index(s, hint.slot);
+  if (tri_unlikely(i >= s->nelems || tri_mspan_slot(s, i) != hint.slot)) return NULL;
+  struct tri_bitgroup *g = &s->bits[i / 64];
+  uint64_t bit = (uint64_t)1 << (i % 64), before = g->alloc;
+  if (before & bit) return NULL;
+  if (tri_unlikely(before == 0) && s->room == TRI_ROOM_EMPTY) tri_mcache_unempty(c, s);
+  g->alloc = before | bit;
+  g->reclaimed &= ~bit;
+  c->live_delta += (int64_t)s->elemsize;
+  return (void *)hint.slot;
+}
+
 TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
+  if (h->nhints) {
+    void *p = tri_mcache_take_hint(c, spanclass);
+    if (tri_likely(p != NULL)) return p;
+  }
   struct tri_bitgroup *g = h->group;
   uint64_t free_slots = ~g->alloc & h->valid;
   if (tri_unlikely(free_slots == 0)) return tri_mcache_alloc_slow(c, spanclass);
@@ -65,14 +102,18 @@ TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
   g->alloc |= bit;
   g->reclaimed &= ~bit;
   c->live_delta += (int64_t)h->size;
-  return (void *)(h->first + i * h->size);
+  return (void *)(h->first + (uintptr_t)i * h->size);
 }
 
 /* Frees a slot of a span that c owns; the caller has checked that its alloc bit is set. */
-TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint64_t bit) {
+TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint64_t bit,
+                                uintptr_t slot) {
+  struct tri_mcache_hot *h = &c->hot[s->spanclass];
   uint64_t left = g->alloc & ~bit;
   g->alloc = left;
   c->live_delta -= (int64_t)s->elemsize;
+  c->hints[s->spanclass][h->top++ % TRI_MCACHE_HINTS] = (struct tri_mcache_hint){s, slot};
+  h->nhints += h->nhints < TRI_MCACHE_HINTS;
   if (tri_unlikely(left == 0 || s->full)) tri_mcache_freed_slow(c, s);
 }
 

@@ -181,7 +181,7 @@ static struct tri_slot checked_slot(const void *p, const char *caller) {
 static void free_inside(struct tri_thread *t, void *p, const char *caller) {
   struct tri_slot s = checked_slot(p, caller);
   if (tri_thread_is_registered(t) && tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
-    tri_mcache_free(&t->mcache, s.span, s.group, s.bit);
+    tri_mcache_free(&t->mcache, s.span, s.group, s.bit, (uintptr_t)p);
   } else {
     free_remote(t, &s, p, caller);
   }

@@ -48,7 +48,7 @@ TRI_INLINE bool tri_heap_free_fast(void *p) {
     uint64_t bit = (uint64_t)1 << (i % 64);
     uint64_t in_use = g->alloc & ~tri_load_rlx(&g->rfree) & bit;
     if (tri_likely(tri_mspan_slot(s, i) == (uintptr_t)p && in_use)) {
-      tri_mcache_free(&t->mcache, s, g, bit);
+      tri_mcache_free(&t->mcache, s, g, bit, (uintptr_t)p);
       done = true;
     }
   } else if (s) {
