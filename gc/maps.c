@@ -1,7 +1,8 @@
 /*
  * /proc/self/maps and page presence, for the root scan of a stopped world. Plain system calls, static buffers, no
  * allocation, no locks: used by the one thread that runs a cycle. The calls are raw: the C library's are cancellation
- * points, and a thread that is cancelled here would leave the world stopped.
+ * points, and a thread that is cancelled here would leave the world stopped. /proc/thread-self, since /proc/self shows
+ * no memory once the main thread has ended by pthread_exit.
  *
  * Presence comes from the PAGEMAP_SCAN ioctl (Linux 6.7) or, where it is missing, from the words of
  * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared).
@@ -117,7 +118,7 @@ static bool each_line(int fd, bool (*fn)(const struct tri_mapping *, void *), vo
 
 bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg) {
   int saved_errno = errno;
-  int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
   bool ok = fd >= 0 && each_line(fd, fn, arg);
   if (fd >= 0) syscall(SYS_close, fd);
   errno = saved_errno;
@@ -126,7 +127,7 @@ bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg) {
 
 bool tri_pages_open(void) {
   int saved_errno = errno;
-  pagemap_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  pagemap_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC);
   errno = saved_errno;
   return pagemap_fd >= 0;
 }
