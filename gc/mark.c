@@ -1,22 +1,28 @@
 /*
- * Marking. shade: word -> slot -> mark bit -> grey work; drain: grey object -> its words. Fed by gc/roots.c, run by the
- * cycle's runner and the workers (gc/worker.c) together, read by the sweep.
+ * Marking. drain: grey object -> scan -> candidate words -> spans -> slots -> mark bits -> grey work. Fed by
+ * gc/roots.c, run by the cycle's runner and the workers (gc/worker.c) together, read by the sweep.
  *
  * Conservative: every aligned word of a scannable object counts, interior pointers too. In stacks and registers a word
  * that equals a slot's first byte keeps the slot before it as well (it may be that slot's end pointer).
  * An object of more than 128 KiB is scanned in pieces, each a grey entry (an address inside the object).
- * Grey objects go through a short first-in first-out window that prefetches them, so that a scan does not wait for the
- * memory of the object it has just discovered.
+ *
+ * No step waits for memory that it has only just learnt of. Grey objects go through a short first-in first-out window
+ * that prefetches them. Words in the heap's range are gathered as candidates, at least 64 if there is grey work at all,
+ * and go through the page table, the spans and the bits in three passes; each pass prefetches what the next one reads.
+ * A grey entry carries the size class, so scanning a small object looks nothing up. Pointer-free objects are marked and
+ * never queued.
  *
  * Invariants:
- *   [MARK-1] a slot is pushed by the marker whose fetch-or set its mark bit, and by nobody else.
+ *   [MARK-1] a slot is pushed by the marker that set its mark bit, and by nobody else.
  *   [MARK-2] only allocated slots are marked, so the sweep's `alloc & mark` loses nothing and finds nothing free.
- *   [MARK-3] marking ends when every marker is idle and the global stack is empty; an idle marker holds no work.
+ *   [MARK-3] marking ends when every marker is idle and the global stack is empty; an idle marker holds no work: no
+ *            entry in buffers or window, no candidate.
  *   [MARK-4] out of memory for work buffers: the object stays marked, `overflow` is set, and tri_mark_recover rescans
  *            every marked object until nothing was dropped.
  *
- * No locks. Mark bits: relaxed fetch-or (each marker acts only on bits that it set itself; the end of marking is an
- * acquire/release on `idle`). Forbidden: recursion, allocation from the collected heap.
+ * No locks. Mark bits: relaxed fetch-or, or a plain store when there is but one marker (each acts only on bits that it
+ * set itself; the end of marking is an acquire/release on `idle`). Idle markers are given the oldest half of a buffer
+ * by whoever has one, at the next round of candidates. Forbidden: recursion, allocation from the collected heap.
  */
 #include "gc/mark.h"
 
@@ -24,97 +30,181 @@
 
 #include "alloc/mcentral.h"
 #include "gc/roots.h"
+#include "gc/scan.h"
 #include "gc/slot.h"
 #include "internal/check.h"
 
-enum { WINDOW = 16, SHARE_INTERVAL = 256 };
+enum { WINDOW = 16, CANDIDATES = 64, CHUNK_WORDS = 64, SPINS = 2000 };
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
 static unsigned markers;                      /* constant during a marking */
 
-TRI_INLINE void shade(struct tri_marker *m, uintptr_t w) {
-  struct tri_slot s;
-  if (!tri_slot_find(w, &s) || !tri_slot_in_use(&s)) return;
-  if (tri_load_rlx(&s.group->mark) & s.bit) return;
-  if (markers > 1) {
-    if (tri_fetch_or_rlx(&s.group->mark, s.bit) & s.bit) return;
-  } else {
-    tri_store_rlx(&s.group->mark, tri_load_rlx(&s.group->mark) | s.bit);
-  }
-  m->marked_bytes += s.span->elemsize;
-  if (tri_mspan_noscan(s.span)) return;
-  tri_work_put(&m->work, tri_slot_start(&s));
+/* What a marker has at hand; on its stack, which is no root. */
+struct hand {
+  struct tri_marker *m;
+  uintptr_t base, used; /* the heap's range */
+  unsigned ncandidates; /* below CANDIDATES between calls */
+  unsigned first, filled;
+  uintptr_t window[WINDOW]; /* grey entries, a ring */
+  uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
+};
+
+static struct hand new_hand(struct tri_marker *m) {
+  struct hand h;
+  h.m = m;
+  h.base = tri_heap_range.base;
+  h.used = tri_load_acq(&tri_heap_range.used_bytes);
+  h.ncandidates = h.first = h.filled = 0;
+  return h;
 }
 
-/* The words are the program's, of any type, and may be written by a thread that the registry does not know. */
-typedef uintptr_t __attribute__((may_alias)) tri_scan_word;
+/* A candidate whose slot is known. */
+struct found {
+  struct tri_bitgroup *group;
+  uint64_t bit;
+  uintptr_t grey;
+  size_t bytes;
+};
 
-TRI_INLINE void scan_words(struct tri_marker *m, uintptr_t lo, uintptr_t hi) {
-  uintptr_t base = tri_heap_range.base, used = tri_load_acq(&tri_heap_range.used_bytes);
-  m->scanned_bytes += hi - lo;
-  for (const volatile tri_scan_word *p = (const volatile tri_scan_word *)lo; (uintptr_t)p < hi; p++) {
-    uintptr_t w = *p;
-    if (w - base < used) shade(m, w);
+static unsigned find_spans(const struct hand *h, uintptr_t *candidate, struct tri_mspan **span) {
+  struct tri_mspan **table = tri_heap_range.spans;
+  unsigned n = 0;
+  for (unsigned i = 0; i < h->ncandidates; i++) {
+    uintptr_t w = h->candidate[i];
+    struct tri_mspan *s = table[(w - h->base) >> TRI_PAGE_SHIFT];
+    candidate[n] = w;
+    span[n] = s;
+    __builtin_prefetch(s);
+    n += s != NULL;
   }
+  return n;
 }
 
-static void scan_stack_words(struct tri_marker *m, uintptr_t lo, uintptr_t hi) {
-  for (const volatile tri_scan_word *p = (const volatile tri_scan_word *)lo; (uintptr_t)p < hi; p++) {
-    uintptr_t w = *p;
-    shade(m, w);
+static unsigned find_slots(const uintptr_t *candidate, struct tri_mspan **span, unsigned n, struct found *ret) {
+  unsigned out = 0;
+  for (unsigned i = 0; i < n; i++) {
     struct tri_slot s;
-    /* w may be one past the end of the slot before; that slot may also end in another span. */
-    if (!tri_slot_find(w, &s) || tri_slot_start(&s) == w) shade(m, w - 1);
+    if (!tri_slot_in_span(span[i], candidate[i], &s)) continue;
+    __builtin_prefetch(s.group, 1);
+    ret[out++] = (struct found){s.group, s.bit, tri_grey(tri_slot_start(&s), s.span->spanclass), s.span->elemsize};
+  }
+  return out;
+}
+
+static void mark_slot(struct tri_marker *m, const struct found *f) {
+  struct tri_bitgroup *g = f->group;
+  uint64_t mark = tri_load_rlx(&g->mark);
+  if (!(g->alloc & ~tri_load_rlx(&g->rfree) & ~mark & f->bit)) return;
+  if (markers > 1) {
+    if (tri_fetch_or_rlx(&g->mark, f->bit) & f->bit) return;
+  } else {
+    tri_store_rlx(&g->mark, mark | f->bit);
+  }
+  m->marked_bytes += f->bytes;
+  if (!tri_grey_noscan(f->grey)) tri_work_put(&m->work, f->grey);
+}
+
+/* The candidates become marked slots and grey work, in three passes: each asks for the memory that the next reads. */
+TRI_NOINLINE static void mark_candidates(struct hand *h) {
+  uintptr_t candidate[CANDIDATES + CHUNK_WORDS];
+  struct tri_mspan *span[CANDIDATES + CHUNK_WORDS];
+  struct found found[CANDIDATES + CHUNK_WORDS];
+  unsigned n = find_spans(h, candidate, span);
+  n = find_slots(candidate, span, n, found);
+  h->ncandidates = 0;
+  for (unsigned i = 0; i < n; i++) mark_slot(h->m, &found[i]);
+  if (tri_int_load_rlx(&idle) > 0 && !tri_work_available()) tri_work_share(&h->m->work);
+}
+
+TRI_INLINE void add_candidate(struct hand *h, uintptr_t w) {
+  if (w - h->base >= h->used) return;
+  h->candidate[h->ncandidates++] = w;
+  if (h->ncandidates >= CANDIDATES) mark_candidates(h);
+}
+
+TRI_INLINE void scan_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
+  h->m->scanned_bytes += hi - lo;
+  while (lo < hi) {
+    size_t n = tri_min((hi - lo) / sizeof(void *), CHUNK_WORDS);
+    uintptr_t *out = h->candidate + h->ncandidates;
+    h->ncandidates += (unsigned)tri_scan_words((const void *)lo, n, h->base, h->used, out);
+    lo += n * sizeof(void *);
+    if (h->ncandidates >= CANDIDATES) mark_candidates(h);
   }
 }
 
-static void scan_object(struct tri_marker *m, uintptr_t entry) {
+/* w may be one past the end of the slot before; that slot may also end in another span, or at the end of the heap. For
+ * other words w - 1 lies in the same slot, and changes nothing. */
+static void scan_stack_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
+  uintptr_t words[CHUNK_WORDS + TRI_SCAN_SLACK];
+  while (lo < hi) {
+    size_t n = tri_min((hi - lo) / sizeof(void *), CHUNK_WORDS);
+    size_t in = tri_scan_words((const void *)lo, n, h->base, h->used + 1, words);
+    lo += n * sizeof(void *);
+    for (size_t i = 0; i < in; i++) {
+      add_candidate(h, words[i]);
+      add_candidate(h, words[i] - 1);
+    }
+  }
+}
+
+static void scan_large(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + s.span->elemsize;
-  if (s.span->elemsize <= TRI_OBLET_BYTES) {
-    scan_words(m, start, end);
-    return;
-  }
   if (entry == start)
     for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
-      tri_work_put(&m->work, piece);
-  scan_words(m, entry, tri_min(entry + TRI_OBLET_BYTES, end));
+      tri_work_put(&h->m->work, tri_grey(piece, s.span->spanclass));
+  scan_words(h, entry, tri_min(entry + TRI_OBLET_BYTES, end));
 }
 
-static bool scan_root(struct tri_marker *m) {
+TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
+  uintptr_t start = tri_grey_address(grey);
+  unsigned c = tri_grey_class(grey);
+  if (tri_likely(c)) {
+    scan_words(h, start, start + tri_class_size[c]);
+  } else {
+    scan_large(h, start);
+  }
+}
+
+static bool scan_root(struct hand *h) {
   struct tri_root_range r;
   if (!tri_roots_get(tri_fetch_add_rlx(&next_root, 1), &r)) return false;
   if (r.stack) {
-    scan_stack_words(m, r.lo, r.hi);
+    scan_stack_words(h, r.lo, r.hi);
   } else {
-    scan_words(m, r.lo, r.hi);
+    scan_words(h, r.lo, r.hi);
   }
   return true;
 }
 
+/* The next grey entry to scan, asked for long enough ago to be in the cache; 0 when there is none at hand. */
+TRI_INLINE uintptr_t next_grey(struct hand *h) {
+  while (h->filled < WINDOW) {
+    uintptr_t fresh = tri_work_get(&h->m->work);
+    if (!fresh) break;
+    __builtin_prefetch((const void *)tri_grey_address(fresh));
+    h->window[(h->first + h->filled++) % WINDOW] = fresh;
+  }
+  if (h->filled == 0) return 0;
+  uintptr_t due = h->window[h->first];
+  h->first = (h->first + 1) % WINDOW;
+  h->filled--;
+  return due;
+}
+
 /* Scans grey objects until this marker has none and the global stack none to take. */
-static void drain(struct tri_marker *m) {
-  uintptr_t window[WINDOW] = {0};
-  unsigned at = 0, filled = 0, since_share = 0;
+static void drain(struct hand *h) {
   for (;;) {
-    uintptr_t fresh = tri_work_get(&m->work);
-    if (!fresh && filled == 0) return;
-    uintptr_t due = window[at];
-    if (fresh) {
-      __builtin_prefetch((const void *)fresh);
-      filled++;
-    }
-    window[at] = fresh;
-    at = (at + 1) % WINDOW;
-    if (due) {
-      filled--;
-      scan_object(m, due);
-    }
-    if (++since_share >= SHARE_INTERVAL) {
-      since_share = 0;
-      if (tri_int_load_rlx(&idle) > 0 && !tri_work_available()) tri_work_share(&m->work);
+    uintptr_t grey = next_grey(h);
+    if (grey) {
+      scan_object(h, grey);
+    } else if (h->ncandidates > 0) {
+      mark_candidates(h);
+    } else {
+      return;
     }
   }
 }
@@ -128,7 +218,7 @@ static bool wait_for_work(void) {
       unsigned n = tri_int_load_acq(&idle);
       if (n != markers && tri_int_cas_acq_rel(&idle, n, n - 1)) return true;
     }
-    if (spins < 100) {
+    if (spins < SPINS) {
       tri_spin_pause();
     } else {
       sched_yield();
@@ -137,37 +227,40 @@ static bool wait_for_work(void) {
 }
 
 void tri_mark_begin(unsigned nmarkers) {
+  tri_scan_init();
   markers = nmarkers;
   tri_store_rlx(&next_root, 0);
   tri_int_store_rel(&idle, 0);
 }
 
 void tri_mark_run(struct tri_marker *m) {
+  struct hand h = new_hand(m);
   do {
     do {
-      drain(m);
-    } while (scan_root(m));
-    drain(m);
+      drain(&h);
+    } while (scan_root(&h));
   } while (wait_for_work());
   tri_work_dispose(&m->work);
 }
 
-static void shade_word(uintptr_t word, void *marker) {
-  shade(marker, word);
-  shade(marker, word - 1);
+static void add_word(uintptr_t word, void *hand) {
+  add_candidate(hand, word);
+  add_candidate(hand, word - 1);
 }
 
 void tri_mark_words(struct tri_marker *m) {
-  tri_roots_each_word(shade_word, m);
+  struct hand h = new_hand(m);
+  tri_roots_each_word(add_word, &h);
+  mark_candidates(&h);
 }
 
-static void regrey_span(struct tri_mspan *s, void *marker) {
-  struct tri_marker *m = marker;
+static void regrey_span(struct tri_mspan *s, void *hand) {
+  struct hand *h = hand;
   if (tri_mspan_noscan(s)) return;
   for (uint32_t g = 0; g < s->ngroups; g++)
     for (uint64_t b = tri_load_rlx(&s->bits[g].mark); b; b &= b - 1) {
-      scan_object(m, tri_mspan_slot(s, g * 64 + (uint32_t)__builtin_ctzll(b)));
-      drain(m);
+      scan_object(h, tri_grey(tri_mspan_slot(s, g * 64 + (uint32_t)__builtin_ctzll(b)), s->spanclass));
+      drain(h);
     }
 }
 
@@ -176,6 +269,7 @@ bool tri_mark_recover(struct tri_marker *m, unsigned n) {
   for (unsigned i = 0; i < n; i++) dropped |= m[i].work.overflow;
   if (!dropped) return false;
   for (unsigned i = 0; i < n; i++) m[i].work.overflow = false;
-  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, regrey_span, &m[0]);
+  struct hand h = new_hand(&m[0]);
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, regrey_span, &h);
   return true;
 }

@@ -9,6 +9,8 @@
  */
 #include "gc/work.h"
 
+#include <string.h>
+
 #include "alloc/fixalloc.h"
 #include "internal/check.h"
 
@@ -52,7 +54,7 @@ static struct tri_workbuf *get_empty(void) {
   return (struct tri_workbuf *)chunk;
 }
 
-bool tri_work_put_slow(struct tri_work *w, uintptr_t object) {
+bool tri_work_put_slow(struct tri_work *w, uintptr_t grey) {
   if (w->cur && w->spare && w->spare->n < TRI_WORKBUF_ENTRIES) {
     struct tri_workbuf *b = w->cur;
     w->cur = w->spare;
@@ -68,7 +70,7 @@ bool tri_work_put_slow(struct tri_work *w, uintptr_t object) {
     w->spare = w->cur;
     w->cur = b;
   }
-  w->cur->entry[w->cur->n++] = object;
+  w->cur->entry[w->cur->n++] = grey;
   return true;
 }
 
@@ -92,11 +94,14 @@ void tri_work_share(struct tri_work *w) {
     w->spare = NULL;
     return;
   }
-  if (!w->cur || w->cur->n < 8) return;
+  if (!w->cur || w->cur->n < 4) return;
   struct tri_workbuf *b = get_empty();
   if (!b) return;
-  b->n = 0;
-  for (uint64_t half = w->cur->n / 2; b->n < half;) b->entry[b->n++] = w->cur->entry[--w->cur->n];
+  /* The oldest: what hangs on them is the most. */
+  b->n = w->cur->n / 2;
+  w->cur->n -= b->n;
+  memcpy(b->entry, w->cur->entry, b->n * sizeof b->entry[0]);
+  memmove(w->cur->entry, w->cur->entry + b->n, w->cur->n * sizeof b->entry[0]);
   push(&full_stack, b);
 }
 

@@ -1,4 +1,4 @@
-/* Grey work: buffers of object addresses, shared between markers in whole buffers. */
+/* Grey work: buffers of grey entries, shared between markers in whole buffers. */
 #ifndef TRI_GC_WORK_H
 #define TRI_GC_WORK_H
 
@@ -20,14 +20,29 @@ struct tri_work {
   bool overflow; /* no memory for a buffer: a grey object was dropped, see gc/mark.c */
 };
 
-bool tri_work_put_slow(struct tri_work *w, uintptr_t object);
+/* A grey entry: an address (48 bits) with the span class of its object above it, so that scanning a small object needs
+ * no look-up. Never 0. */
+TRI_INLINE uintptr_t tri_grey(uintptr_t address, unsigned spanclass) {
+  return address | (uintptr_t)spanclass << 48;
+}
+TRI_INLINE uintptr_t tri_grey_address(uintptr_t grey) {
+  return grey & (((uintptr_t)1 << 48) - 1);
+}
+TRI_INLINE unsigned tri_grey_class(uintptr_t grey) {
+  return (unsigned)(grey >> 49);
+}
+TRI_INLINE bool tri_grey_noscan(uintptr_t grey) {
+  return grey >> 48 & 1;
+}
+
+bool tri_work_put_slow(struct tri_work *w, uintptr_t grey);
 uintptr_t tri_work_get_slow(struct tri_work *w);
 
 /* False: dropped for want of memory. */
-TRI_INLINE bool tri_work_put(struct tri_work *w, uintptr_t object) {
+TRI_INLINE bool tri_work_put(struct tri_work *w, uintptr_t grey) {
   struct tri_workbuf *b = w->cur;
-  if (tri_unlikely(!b || b->n == TRI_WORKBUF_ENTRIES)) return tri_work_put_slow(w, object);
-  b->entry[b->n++] = object;
+  if (tri_unlikely(!b || b->n == TRI_WORKBUF_ENTRIES)) return tri_work_put_slow(w, grey);
+  b->entry[b->n++] = grey;
   return true;
 }
 

@@ -1,0 +1,20 @@
+/* Conservative scanning: which words of a block may point into the heap. */
+#ifndef TRI_GC_SCAN_H
+#define TRI_GC_SCAN_H
+
+#include "internal/base.h"
+
+/* Words that tri_scan_words may write past the last one that it counts. */
+#define TRI_SCAN_SLACK 8
+
+/* Copies to out, in order, the words w of p[0..n) with w - base < used, and returns how many there are. Each word is
+ * read once: its owner may be writing it. Constant after tri_scan_init. */
+typedef size_t tri_scan_fn(const void *p, size_t n, uintptr_t base, uintptr_t used, uintptr_t *out);
+extern tri_scan_fn *tri_scan_words TRI_INTERNAL;
+
+/* The versions that this CPU can run, from 0, the plain one, to the widest; NULL past it. */
+tri_scan_fn *tri_scan_version(unsigned i);
+/* Chooses the widest version that the CPU has. Any number of times. */
+void tri_scan_init(void);
+
+#endif
