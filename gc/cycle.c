@@ -8,7 +8,7 @@
  * In this version the world is stopped from MARK to the end of TERMINATION, as Go does with gcstoptheworld=1, and the
  * log line prints the same three times: stop, mark, restart.
  *
- * In API mode the whole stop happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
+ * In API mode the whole cycle happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
  * lock, which the root scan takes. In malloc mode the root scan takes no foreign lock at all (gc/roots.c), so the
  * loader's lock is left alone: a program that sits in such a callback does not keep its memory from being collected.
  * Either way a thread in malloc or free never waits for the runner with a lock of the program's held: it asks the
@@ -133,9 +133,14 @@ static void mark_and_terminate(void) {
 }
 
 static void give_up_stw(void) {
-  uint64_t live = live_now_stw();
-  tri_store_rel(&tri_state.trigger, live * 2 + ((uint64_t)4 << 20));
-  tri_warn("the process's memory cannot be listed (/proc/self/maps, pagemap); nothing is collected in this cycle");
+  static bool told;
+  if (tri_load_rlx(&tri_state.trigger) != UINT64_MAX)
+    tri_store_rel(&tri_state.trigger, live_now_stw() * 2 + ((uint64_t)4 << 20));
+  if (told) return;
+  told = true;
+  tri_warn(
+      "the process's memory cannot be listed (/proc/self/maps, pagemap); nothing is collected while that lasts (said "
+      "once)");
 }
 
 TRI_NOINLINE static void stopped_world(void) {
@@ -151,11 +156,6 @@ TRI_NOINLINE static void stopped_world(void) {
   }
   tri_start_world();
   cycle.t_end = tri_now_ns();
-}
-
-static int in_loader_callback(struct dl_phdr_info *info, size_t size, void *arg) {
-  stopped_world();
-  return 1;
 }
 
 static void account(void) {
@@ -193,15 +193,10 @@ static void sweep_and_release(void) {
   tri_mheap_release_free(RELEASE_RUN_BYTES);
 }
 
-static void run_locked(enum tri_cycle_reason reason) {
+static void run_inside(enum tri_cycle_reason reason) {
   cycle = (struct cycle){.reason = reason};
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
-  __builtin_unwind_init();
-  if (malloc_replaced) {
-    stopped_world();
-  } else {
-    dl_iterate_phdr(in_loader_callback, NULL);
-  }
+  stopped_world();
   if (!cycle.done) return;
   account();
   if (settings->gctrace > 0) print_trace();
@@ -216,18 +211,39 @@ static void leave(struct tri_thread *t) {
   if (tri_thread_is_registered(t)) tri_runtime_leave(t);
 }
 
-void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
+struct run {
+  enum tri_cycle_reason reason;
+  bool sweep_all_now;
+};
+
+TRI_NOINLINE static void run(const struct run *r) {
   struct tri_thread *t = tri_self;
-  int saved_errno = errno;
-  tri_cycle_lock();
   mine = true;
+  tri_cycle_lock();
   tri_worker_start_all();
   enter(t);
-  run_locked(reason);
-  if (sweep_all_now) sweep_and_release();
+  run_inside(r->reason);
+  if (r->sweep_all_now) sweep_and_release();
   leave(t);
-  mine = false;
   tri_cycle_unlock();
+  mine = false;
+}
+
+static int run_in_loader_callback(struct dl_phdr_info *info, size_t size, void *arg) {
+  run(arg);
+  return 1;
+}
+
+void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
+  struct run r = {reason, sweep_all_now};
+  int saved_errno = errno;
+  if (mine) return;
+  __builtin_unwind_init();
+  if (malloc_replaced) {
+    run(&r);
+  } else {
+    dl_iterate_phdr(run_in_loader_callback, &r);
+  }
   errno = saved_errno;
 }
 

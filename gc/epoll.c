@@ -1,6 +1,7 @@
 /*
  * epoll_ctl, interposed: the data word of each (epoll descriptor, descriptor) pair is kept as a root from before the
- * call that hands it to the kernel until the pair is removed or changed. Closed descriptors leave their entry behind
+ * call that hands it to the kernel (under a key of its own: the call may fail, and then the old word stands) until the
+ * pair is removed or changed. Closed descriptors leave their entry behind
  * until the number is used again: that keeps an object too long, never too short.
  *
  * Lock: epoll_lock, rank CENTRAL, inside the runtime. errno is the C library's.
@@ -23,6 +24,8 @@ static uint64_t key_of(int epfd, int fd) {
   return ((uint64_t)(unsigned)epfd << 32 | (unsigned)fd) + 1;
 }
 
+#define ON_THE_WAY ((uint64_t)1 << 63)
+
 static bool remember(uint64_t key, uint64_t data) {
   struct tri_thread *t = tri_self;
   if (tri_thread_is_registered(t) && !tri_runtime_enter(t)) return false;
@@ -41,12 +44,16 @@ static bool remember(uint64_t key, uint64_t data) {
 TRI_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event) {
   bool kept = event && op != EPOLL_CTL_DEL && epfd >= 0 && fd >= 0;
   if (!tri_runtime_ready() || (op == EPOLL_CTL_ADD && !kept)) return tri_real()->epoll_ctl(epfd, op, fd, event);
-  if (kept && !remember(key_of(epfd, fd), event->data.u64)) {
+  uint64_t key = key_of(epfd, fd);
+  uint64_t data = kept ? event->data.u64 : 0;
+  if (kept && !remember(key | ON_THE_WAY, data)) {
     errno = ENOMEM;
     return -1;
   }
-  int r = tri_real()->epoll_ctl(epfd, op, fd, event);
-  if (r == 0 && op == EPOLL_CTL_DEL) remember(key_of(epfd, fd), 0);
+  int r = tri_real()->epoll_ctl(epfd, op, fd, event), saved_errno = errno;
+  if (r == 0) remember(key, data);
+  if (kept) remember(key | ON_THE_WAY, 0);
+  errno = saved_errno;
   return r;
 }
 

@@ -49,7 +49,8 @@ static void unlock_all(void) {
 static void prepare(void) {
   struct tri_thread *t = tri_self;
   /* fork in a signal handler that interrupted the runtime: nothing can be locked; the child may only exec. */
-  if (!tri_runtime_ready() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime))) return;
+  if (!tri_runtime_ready() || tri_cycle_is_mine() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime)))
+    return;
   tri_thread_register();
   tri_cycle_lock();
   tri_stop_world();

@@ -22,6 +22,7 @@
 
 #include "alloc/mcentral.h"
 #include "gc/collector.h"
+#include "gc/cycle.h"
 #include "gc/emergency.h"
 #include "gc/misuse.h"
 #include "gc/roots.h"
@@ -33,13 +34,10 @@
 bool tri_heap_free_ignored;
 
 enum { FLUSH_BYTES = 64 << 10 };
-#define MAX_SANE_SIZE ((size_t)1 << 46)
-
 static tri_aint told_no_memory;
 
-/* Sizes that no machine has are the caller's business. */
 static void *no_memory(size_t size) {
-  if (size < MAX_SANE_SIZE && tri_int_exchange_acq_rel(&told_no_memory, 1) == 0)
+  if (tri_int_exchange_acq_rel(&told_no_memory, 1) == 0)
     tri_warn(
         "out of memory: %zu bytes asked for, %zu MiB of heap in use, the system gives no more; "
         "NULL and ENOMEM are returned (said once)",
@@ -95,11 +93,16 @@ static struct tri_thread *ready_thread(void) {
   return tri_thread_register();
 }
 
-/* One collection may free what the system refuses. */
+/* A collection may free what the system refuses. In malloc mode the runner takes no lock of the program's or the
+ * loader's, so this thread may run one itself; otherwise it asks for one and gives it a moment. */
 static void *alloc_again(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
-  if (size > tri_heap_range.reserved_bytes || !tri_runtime_config()->collect) return NULL;
-  tri_collector_request();
-  tri_collector_help();
+  if (size > tri_heap_range.reserved_bytes || !tri_runtime_config()->collect || tri_cycle_is_mine()) return NULL;
+  if (tri_malloc_mode) {
+    tri_cycle_run(TRI_CYCLE_HEAP, true);
+  } else {
+    tri_collector_request();
+    tri_collector_help();
+  }
   if (!tri_runtime_enter(t)) return NULL;
   void *p = alloc_inside(t, align, size, flags);
   tri_runtime_leave(t);
@@ -212,13 +215,26 @@ void tri_heap_free_slow(void *p, const char *caller) {
   errno = saved_errno;
 }
 
+/* The checks of free: what the collector has reclaimed is not usable any more. */
+static size_t usable_inside(const void *p, const char *caller) {
+  struct tri_thread *t = tri_self;
+  bool entered = tri_thread_is_registered(t) && tri_runtime_enter(t);
+  struct tri_slot s;
+  if (entered || !tri_thread_is_registered(t)) {
+    s = checked_slot(p, caller);
+  } else if (!tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s)) {
+    tri_misuse_bad_free(p, caller);
+  }
+  size_t size = s.span->elemsize;
+  if (entered) tri_runtime_leave(t);
+  return size;
+}
+
 size_t tri_heap_usable(const void *p, const char *caller) {
   if (!p) return 0;
   if (tri_emergency_owns(p)) return tri_emergency_size(p);
-  struct tri_slot s;
-  if (is_foreign(p) || !tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s))
-    tri_misuse_bad_free(p, caller);
-  return s.span->elemsize;
+  if (is_foreign(p)) tri_misuse_bad_free(p, caller);
+  return usable_inside(p, caller);
 }
 
 /* Large objects shrink where they are, and grow into free pages behind them. */
@@ -257,5 +273,6 @@ void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (fits && usable <= TRI_MAX_SMALL) return p;
   if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size)) return p;
   if (fits) return p;
-  return move(p, usable, size, flags);
+  void *q = move(p, usable, size, flags);
+  return q || size > usable ? q : p;
 }

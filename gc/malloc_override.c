@@ -35,12 +35,27 @@ TRI_EXPORT void free(void *p) {
   tri_heap_free_slow(p, "free");
 }
 
+/* Each kind of wrong size is said once: a program may have its reasons to try many. */
+static void *overflow(tri_aint *told, const char *function, size_t n, size_t size) {
+  if (tri_int_exchange_acq_rel(told, 1) == 0)
+    tri_warn("%s: %zu objects of %zu bytes are more than memory can hold; NULL and ENOMEM are returned (said once)",
+             function, n, size);
+  errno = ENOMEM;
+  return NULL;
+}
+
+static int bad_alignment(const char *function, size_t align) {
+  static tri_aint told;
+  if (tri_int_exchange_acq_rel(&told, 1) == 0)
+    tri_warn("%s: alignment %zu is not a power of two%s; EINVAL is returned (said once)", function, align,
+             tri_is_pow2(align) ? " of at least 8" : "");
+  return EINVAL;
+}
+
 TRI_EXPORT void *calloc(size_t n, size_t size) {
+  static tri_aint told;
   size_t bytes;
-  if (__builtin_mul_overflow(n, size, &bytes)) {
-    errno = ENOMEM;
-    return NULL;
-  }
+  if (tri_unlikely(__builtin_mul_overflow(n, size, &bytes))) return overflow(&told, "calloc", n, size);
   if (tri_likely(bytes <= TRI_MAX_SMALL)) {
     void *p = tri_heap_alloc_class(tri_size_class_malloc(bytes) * 2);
     if (tri_likely(p != NULL)) return memset(p, 0, bytes);
@@ -53,33 +68,32 @@ TRI_EXPORT void *realloc(void *p, size_t size) {
     free(p);
     return NULL;
   }
-  return tri_heap_realloc(p, size, FLAGS);
+  return p ? tri_heap_realloc(p, size, FLAGS) : malloc(size);
 }
 
 TRI_EXPORT void *reallocarray(void *p, size_t n, size_t size) {
+  static tri_aint told;
   size_t bytes;
-  if (__builtin_mul_overflow(n, size, &bytes)) {
-    errno = ENOMEM;
-    return NULL;
-  }
+  if (__builtin_mul_overflow(n, size, &bytes)) return overflow(&told, "reallocarray", n, size);
   return realloc(p, bytes);
 }
 
 static void *aligned(size_t align, size_t size) {
-  if (align <= 16) return malloc(size);
+  if (align <= 8) return malloc(size);
+  if (align <= 16) return malloc(size < 9 ? 9 : size); /* slots of 8 bytes have no more alignment than that */
   return tri_heap_alloc_aligned(align, size, FLAGS);
 }
 
 TRI_EXPORT void *aligned_alloc(size_t align, size_t size) {
   if (!tri_is_pow2(align)) {
-    errno = EINVAL;
+    errno = bad_alignment("aligned_alloc", align);
     return NULL;
   }
   return aligned(align, size);
 }
 
 TRI_EXPORT int posix_memalign(void **ret, size_t align, size_t size) {
-  if (!tri_is_pow2(align) || align % sizeof(void *) != 0) return EINVAL;
+  if (!tri_is_pow2(align) || align % sizeof(void *) != 0) return bad_alignment("posix_memalign", align);
   int saved_errno = errno;
   void *p = aligned(align, size);
   errno = saved_errno;
@@ -104,8 +118,8 @@ TRI_EXPORT void *valloc(size_t size) {
 
 TRI_EXPORT void *pvalloc(size_t size) {
   if (size > SIZE_MAX - TRI_PAGE_SIZE) {
-    errno = ENOMEM;
-    return NULL;
+    static tri_aint told;
+    return overflow(&told, "pvalloc", 1, size);
   }
   return aligned(TRI_PAGE_SIZE, tri_align_up(size ? size : 1, TRI_PAGE_SIZE));
 }

@@ -62,7 +62,7 @@ static void classify(struct tri_mapping *m, const char *path) {
   bool zero = starts_with(path, "/dev/zero");
   m->shared_anon =
       m->shared && (zero || starts_with(path, "/memfd:") || starts_with(path, "/SYSV") || starts_with(path, "[anon"));
-  m->device = starts_with(path, "/dev/") && !zero;
+  m->device = starts_with(path, "/dev/") && !zero && !starts_with(path, "/dev/shm/");
 }
 
 /* "lo-hi rwxp offset dev inode   path" */

@@ -1,7 +1,9 @@
 /*
  * The registry of threads. A thread gets in when pthread_create's trampoline runs (gc/pthread_hooks.c) or at its first
- * allocation, and out by a pthread key's destructor. A later destructor that allocates registers it again; a thread
- * that dies registered all the same is found dead by the next stop (gc/stop.c).
+ * allocation. Past its last key destructor it gives up its spans and is "leaving": the C library still frees memory and
+ * unmaps cached stacks on it, which must not happen in a stopped world, so it stays registered and is stopped like any
+ * other until it is dead (tgkill says ESRCH). The main thread alone is taken out at once: it does none of that, and a
+ * main thread that has ended stays a zombie.
  *
  * Invariants:
  *   [THREAD-1] a block is in the list from before its thread's first allocation; blocks are type-stable (their mcache
@@ -26,6 +28,7 @@
 #include "gc/real.h"
 #include "gc/stop.h"
 #include "internal/check.h"
+#include "internal/state.h"
 
 struct tri_thread tri_thread_none = {.in_runtime = 1};
 struct tri_thread tri_thread_gone = {.in_runtime = 1};
@@ -35,6 +38,8 @@ struct tri_lock tri_registry_lock = TRI_LOCK_INIT(TRI_RANK_REGISTRY);
 
 static struct tri_thread *threads; /* guarded by tri_registry_lock */
 static struct tri_fixalloc thread_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_thread));
+enum { REAP_STEP = 32 };
+static unsigned nleaving, reap_at = REAP_STEP; /* guarded by tri_registry_lock */
 static pthread_key_t exit_key;
 static tri_aint exit_key_state; /* 0 none, 1 ready, 2 refused */
 
@@ -64,7 +69,7 @@ static TRI_TLS unsigned exit_rounds;
  * and is stopped like any other, until the last round that the C library makes. */
 static void exit_destructor(void *block) {
   if (++exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, block) == 0) return;
-  tri_thread_unregister();
+  tri_thread_leave();
 }
 
 static void arm_exit(struct tri_thread *t) {
@@ -100,19 +105,45 @@ static void register_locked(struct tri_thread *t) {
   tri_int_store_rlx(&t->stop_pending, 0);
   tri_int_store_rlx(&t->stop_request, 0);
   tri_int_store_rlx(&t->acked_stop, 0);
+  tri_int_store_rlx(&t->leaving, 0);
   reap_namesake(t->tid);
   unblock_stop_signal();
   tri_self = t;
   list_add(t);
 }
 
+/* Frees the blocks of threads that have died, when there are many of them. */
+static void reap_left(void) {
+  unsigned still = 0;
+  if (nleaving < reap_at) return;
+  for (struct tri_thread *t = threads, *next; t; t = next) {
+    next = t->next;
+    if (!tri_int_load_rlx(&t->leaving) || t == tri_self) continue;
+    if (syscall(SYS_tgkill, getpid(), t->tid, 0) != 0 && errno == ESRCH) {
+      tri_thread_reap(t);
+    } else {
+      still++;
+    }
+  }
+  reap_at = still * 2 + REAP_STEP;
+}
+
+/* A signal handler that interrupts its own thread's registration must not register too. */
+static TRI_TLS volatile bool registering;
+
 struct tri_thread *tri_thread_register(void) {
   if (tri_thread_is_registered(tri_self)) return tri_self;
+  if (registering) return NULL;
+  registering = true;
   int saved_errno = errno;
   tri_lock_acquire(&tri_registry_lock);
   struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
-  if (t) register_locked(t);
+  if (t) {
+    reap_left();
+    register_locked(t);
+  }
   tri_lock_release(&tri_registry_lock);
+  registering = false;
   if (t) arm_exit(t);
   errno = saved_errno;
   return t;
@@ -134,11 +165,8 @@ void tri_thread_find_stack(struct tri_thread *t) {
   errno = saved_errno;
 }
 
-void tri_thread_unregister(void) {
-  struct tri_thread *t = tri_self;
-  if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return;
-  tri_mcache_release(&t->mcache);
-  tri_runtime_leave(t);
+/* The main thread: it stays a zombie that answers no signal until the process ends. */
+static void unregister_main(struct tri_thread *t) {
   tri_lock_acquire(&tri_registry_lock);
   list_remove(t);
   tri_self = &tri_thread_gone;
@@ -146,9 +174,27 @@ void tri_thread_unregister(void) {
   tri_lock_release(&tri_registry_lock);
 }
 
+void tri_thread_leave(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return;
+  tri_mcache_release(&t->mcache);
+  tri_runtime_leave(t);
+  if (t->self_stack) {
+    unregister_main(t);
+    return;
+  }
+  tri_lock_acquire(&tri_registry_lock);
+  tri_int_store_rel(&t->leaving, 1);
+  nleaving++;
+  reap_left();
+  tri_lock_release(&tri_registry_lock);
+}
+
 void tri_thread_reap(struct tri_thread *t) {
   tri_lock_assert_held(&tri_registry_lock);
   list_remove(t);
+  if (tri_int_load_rlx(&t->leaving)) nleaving--;
+  tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)t->mcache.live_delta);
   tri_mcache_discard_stw(&t->mcache);
   tri_fixalloc_free(&thread_pool, t);
 }

@@ -19,6 +19,7 @@ struct tri_thread {
   uintptr_t stack_lo, stack_hi;
   uintptr_t thread_block; /* address of a thread-local variable: tells the mapping of the static TLS block */
   int tid;
+  tri_aint leaving;               /* 1: past its last destructor; stopped like any other, and reaped when it is dead */
   bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_mcache mcache;
@@ -39,7 +40,8 @@ struct tri_thread *tri_thread_first(void);
 struct tri_thread *tri_thread_register(void);
 /* Tells the registry the bounds of the calling thread's stack. */
 void tri_thread_find_stack(struct tri_thread *t);
-void tri_thread_unregister(void);
+/* The calling thread is past its last key destructor: gives its spans up and stays registered until it is dead. */
+void tri_thread_leave(void);
 /* Under the lock: a thread that is known to be dead. Its spans become unowned at the next cycle. */
 void tri_thread_reap(struct tri_thread *t);
 /* In a fork child, world stopped at the fork: every thread but the caller is gone. */

@@ -1,6 +1,6 @@
 /*
  * Sizes that no memory can hold, asked for twice by the function that the argument names: NULL and ENOMEM both times,
- * and the program goes on.
+ * and the program goes on. Alignments that posix_memalign must refuse: EINVAL, nothing stored.
  */
 #include <errno.h>
 
@@ -16,10 +16,17 @@ static void *ask(const char *function, void *block) {
   return aligned_alloc(4096, huge);
 }
 
+static void bad_alignment(void) {
+  void *p = &p;
+  for (size_t align = 1; align < 64; align += 2)
+    CHECK(posix_memalign(&p, align, 10) == EINVAL && p == &p, "alignment %zu was taken", align);
+}
+
 int main(int argc, char **argv) {
   void *volatile block = malloc(100);
   CHECK(argc > 1, "usage: overflow FUNCTION");
-  for (int i = 0; i < 2; i++) {
+  if (strcmp(argv[1], "posix_memalign") == 0) bad_alignment();
+  for (int i = 0; i < 2 && strcmp(argv[1], "posix_memalign") != 0; i++) {
     pattern_fill(block, 100, 3);
     errno = 0;
     void *volatile p = ask(argv[1], block);
