@@ -34,7 +34,7 @@
 #include "gc/slot.h"
 #include "internal/check.h"
 
-enum { WINDOW = 16, CANDIDATES = 64, CHUNK_WORDS = 64, SPINS = 2000 };
+enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
@@ -134,6 +134,20 @@ TRI_INLINE void scan_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
   }
 }
 
+/* Where setting up the wide scan would cost more than it saves. */
+TRI_INLINE void scan_few_words(struct hand *h, uintptr_t lo, size_t n) {
+  unsigned found = h->ncandidates;
+  uintptr_t base = h->base, used = h->used;
+  for (size_t i = 0; i < n; i++) {
+    uintptr_t w = ((const volatile tri_scan_word *)lo)[i];
+    h->candidate[found] = w;
+    found += w - base < used;
+  }
+  h->m->scanned_bytes += n * sizeof(void *);
+  h->ncandidates = found;
+  if (found >= CANDIDATES) mark_candidates(h);
+}
+
 /* w may be one past the end of the slot before; that slot may also end in another span, or at the end of the heap. For
  * other words w - 1 lies in the same slot, and changes nothing. */
 static void scan_stack_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
@@ -163,7 +177,12 @@ TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
   uintptr_t start = tri_grey_address(grey);
   unsigned c = tri_grey_class(grey);
   if (tri_likely(c)) {
-    scan_words(h, start, start + tri_class_size[c]);
+    size_t bytes = tri_class_size[c];
+    if (bytes <= FEW_WORDS * sizeof(void *)) {
+      scan_few_words(h, start, bytes / sizeof(void *));
+    } else {
+      scan_words(h, start, start + bytes);
+    }
   } else {
     scan_large(h, start);
   }

@@ -11,8 +11,6 @@
  */
 #include "gc/scan.h"
 
-typedef uintptr_t __attribute__((may_alias)) tri_scan_word;
-
 TRI_INLINE size_t scan_rest(const volatile tri_scan_word *p, size_t n, uintptr_t base, uintptr_t used, uintptr_t *out) {
   size_t found = 0;
   for (size_t i = 0; i < n; i++) {

@@ -7,6 +7,9 @@
 /* Words that tri_scan_words may write past the last one that it counts. */
 #define TRI_SCAN_SLACK 8
 
+/* The words are the program's, of any type. */
+typedef uintptr_t __attribute__((may_alias)) tri_scan_word;
+
 /* Copies to out, in order, the words w of p[0..n) with w - base < used, and returns how many there are. Each word is
  * read once: its owner may be writing it. Constant after tri_scan_init. */
 typedef size_t tri_scan_fn(const void *p, size_t n, uintptr_t base, uintptr_t used, uintptr_t *out);
