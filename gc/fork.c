@@ -21,6 +21,7 @@
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/epoll.h"
+#include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/stop.h"
@@ -77,6 +78,7 @@ static void in_child(void) {
   tri_offheap_fork_child();
   unlock_all(); /* first: forgetting threads takes their pool's lock */
   tri_thread_after_fork();
+  tri_pthread_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();
   tri_log_after_fork();

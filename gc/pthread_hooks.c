@@ -62,6 +62,14 @@ void tri_pthread_each_start_argument(void (*fn)(uintptr_t word, void *), void *a
   for (struct start_record *r = records; r; r = r->next) fn((uintptr_t)r->arg, arg);
 }
 
+void tri_pthread_after_fork(void) {
+  while (records) {
+    struct start_record *r = records;
+    records = r->next;
+    tri_fixalloc_free(&record_pool, r);
+  }
+}
+
 /* Moves the start from the record to the caller's stack and registers the thread. */
 static void begin_thread(struct start_record *r, struct start_record *ret_copy) {
   *ret_copy = *r;

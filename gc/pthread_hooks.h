@@ -6,6 +6,8 @@
 
 /* Start arguments of threads that were created and have not registered yet: roots. World stopped. */
 void tri_pthread_each_start_argument(void (*fn)(uintptr_t word, void *), void *arg);
+/* In a fork child, registry locked: the threads that had not started do not exist. */
+void tri_pthread_after_fork(void);
 /* True while the calling thread is inside the C library's pthread_create: no thread may be started from there. */
 bool tri_pthread_creating(void);
 

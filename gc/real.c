@@ -33,6 +33,7 @@ const struct tri_real *tri_real(void) {
   look_up(&real.ppoll, "ppoll");
   look_up(&real.pselect, "pselect");
   look_up(&real.epoll_pwait, "epoll_pwait");
+  look_up(&real.epoll_pwait2, "epoll_pwait2");
   look_up(&real.signalfd, "signalfd");
   look_up(&real.sigwait, "sigwait");
   look_up(&real.sigwaitinfo, "sigwaitinfo");

@@ -25,6 +25,7 @@ struct tri_real {
   int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
   int (*pselect)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *);
   int (*epoll_pwait)(int, struct epoll_event *, int, int, const sigset_t *);
+  int (*epoll_pwait2)(int, struct epoll_event *, int, const struct timespec *, const sigset_t *);
   int (*signalfd)(int, const sigset_t *, int);
   int (*sigwait)(const sigset_t *, int *);
   int (*sigwaitinfo)(const sigset_t *, siginfo_t *);

@@ -79,6 +79,14 @@ TRI_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeou
   return tri_real()->ppoll(fds, n, timeout, without_ours(set, &copy));
 }
 
+/* The fortified form. The buffer's size was checked against n by the compiler where it could. */
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set, size_t size);
+TRI_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set,
+                           size_t size) {
+  if (size / sizeof *fds < n) tri_fatal("ppoll: %lu descriptors in a buffer of %zu bytes", (unsigned long)n, size);
+  return ppoll(fds, n, timeout, set);
+}
+
 TRI_EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *set) {
   sigset_t copy;
   return tri_real()->pselect(n, r, w, e, timeout, without_ours(set, &copy));
@@ -87,6 +95,12 @@ TRI_EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct time
 TRI_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout, const sigset_t *set) {
   sigset_t copy;
   return tri_real()->epoll_pwait(epfd, events, n, timeout, without_ours(set, &copy));
+}
+
+TRI_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int n, const struct timespec *timeout,
+                            const sigset_t *set) {
+  sigset_t copy;
+  return tri_real()->epoll_pwait2(epfd, events, n, timeout, without_ours(set, &copy));
 }
 
 TRI_EXPORT int signalfd(int fd, const sigset_t *set, int flags) {
