@@ -102,6 +102,8 @@ TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
   g->alloc |= bit;
   g->reclaimed &= ~bit;
   c->live_delta += (int64_t)h->size;
+  uint64_t rest = free_slots ^ bit;
+  if (rest) __builtin_prefetch((const void *)(h->first + (uintptr_t)__builtin_ctzll(rest) * h->size), 1);
   return (void *)(h->first + (uintptr_t)i * h->size);
 }
 

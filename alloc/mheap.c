@@ -343,13 +343,17 @@ static bool release_run(size_t page, size_t n, size_t *released) {
   return true;
 }
 
-size_t tri_mheap_release_free(size_t min_bytes) {
+size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes) {
   size_t unit = tri_max(tri_os_page_size() >> TRI_PAGE_SHIFT, 1);
   size_t min_pages = tri_max((min_bytes >> TRI_PAGE_SHIFT) + (min_bytes % TRI_PAGE_SIZE != 0), unit);
   size_t released = 0, from = 0, n;
   tri_lock_acquire(&heap.lock);
+  size_t retain = retain_bytes >> TRI_PAGE_SHIFT;
+  size_t keep = retain > heap.inuse_pages ? retain - heap.inuse_pages : 0; /* the lowest: they are used again first */
   while ((from = tri_pagealloc_next_dirty_run(&heap.pages, from, min_pages, &n)) != TRI_NO_PAGE) {
-    size_t start = tri_align_up(from, unit), end = tri_align_down(from + n, unit);
+    size_t kept = tri_min(keep, n);
+    keep -= kept;
+    size_t start = tri_align_up(from + kept, unit), end = tri_align_down(from + n, unit);
     if (start < end && !release_run(start, end - start, &released)) break;
     from += n;
   }

@@ -36,9 +36,9 @@ bool tri_mheap_page_was_reclaimed(uintptr_t addr);
  * elemsize. ret_needzero: the added pages may hold old data. */
 bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzero);
 
-/* Gives free runs of at least min_bytes back to the system. Returns the bytes released by this call. Takes the lock
- * in pieces. */
-size_t tri_mheap_release_free(size_t min_bytes);
+/* Gives free runs of at least min_bytes back to the system, the highest ones, until no more than retain_bytes stay: in
+ * spans, or free with their memory kept. Returns the bytes released by this call. Takes the lock in pieces. */
+size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes);
 /* setrlimit is about to lower RLIMIT_AS: give back the untouched tail of the reserve above keep_bytes. */
 void tri_mheap_trim_reserve(size_t keep_bytes);
 

@@ -145,7 +145,7 @@ TRI_EXPORT void cfree(void *p) {
 static size_t release_all(void) {
   struct tri_thread *t = tri_self;
   if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return 0;
-  size_t released = tri_mheap_release_free(TRI_PAGE_SIZE);
+  size_t released = tri_mheap_release_free(TRI_PAGE_SIZE, 0);
   tri_runtime_leave(t);
   return released;
 }

@@ -123,7 +123,7 @@ Test(model, mheap, .timeout = 120) {
     } else if (what < 98) {
       do_resize();
     } else {
-      tri_mheap_release_free(test_random_size(&m.random, (size_t)4 << 20));
+      tri_mheap_release_free(test_random_size(&m.random, (size_t)4 << 20), 0);
     }
     if (step % 100 == 0) compare();
   }

@@ -121,7 +121,7 @@ Test(mheap, free_pages_remember_who_freed_them) {
   cr_assert(tri_mheap_page_was_reclaimed(reclaimed) && !tri_mheap_page_was_freed(reclaimed));
   cr_assert(!tri_mheap_page_was_freed(never) && !tri_mheap_page_was_reclaimed(never));
   tri_mheap_check();
-  tri_mheap_release_free(0);
+  tri_mheap_release_free(0, 0);
   cr_assert(tri_mheap_page_was_reclaimed(reclaimed));
   a = span(4);
   cr_assert_eq(tri_mheap_span_of(reclaimed), a);
@@ -140,9 +140,9 @@ Test(mheap, used_pages_need_zeroing_until_released) {
   cr_assert_eq(s->needzero, 1);
   tri_mheap_free_span(s, false);
   cr_assert_eq(stats().free_bytes, 4 * MIB);
-  cr_assert_eq(tri_mheap_release_free(8 * MIB), 0);
-  cr_assert_eq(tri_mheap_release_free(MIB), 4 * MIB);
-  cr_assert_eq(tri_mheap_release_free(0), 0);
+  cr_assert_eq(tri_mheap_release_free(8 * MIB, 0), 0);
+  cr_assert_eq(tri_mheap_release_free(MIB, 0), 4 * MIB);
+  cr_assert_eq(tri_mheap_release_free(0, 0), 0);
   cr_assert_eq(stats().free_bytes, 0);
   cr_assert_eq(stats().released_bytes, stats().used_bytes);
   s = span(PAGES(4 * MIB));
@@ -158,10 +158,30 @@ Test(mheap, release_covers_several_runs_and_large_ones) {
   tri_mheap_free_span(a, false);
   tri_mheap_free_span(b, false);
   tri_mheap_free_span(c, false);
-  cr_assert_eq(tri_mheap_release_free(MIB), 51 * MIB);
+  cr_assert_eq(tri_mheap_release_free(MIB, 0), 51 * MIB);
   cr_assert_eq(stats().free_bytes, 3 * TRI_PAGE_SIZE);
-  cr_assert_eq(tri_mheap_release_free(1), 3 * TRI_PAGE_SIZE);
+  cr_assert_eq(tri_mheap_release_free(1, 0), 3 * TRI_PAGE_SIZE);
   cr_assert_eq(stats().nspans, 2);
+  tri_mheap_free_span(keep, false);
+  tri_mheap_free_span(keep2, false);
+  tri_mheap_check();
+}
+
+Test(mheap, release_retains_the_lowest_free_runs) {
+  cr_assert(tri_mheap_init(0));
+  struct tri_mspan *low = span(PAGES(4 * MIB)), *keep = span(1), *high = span(PAGES(6 * MIB)), *keep2 = span(1);
+  uintptr_t low_base = low->base;
+  size_t in_use = 2 * TRI_PAGE_SIZE;
+  memset((void *)low->base, 1, 4 * MIB);
+  tri_mheap_free_span(low, false);
+  tri_mheap_free_span(high, false);
+  cr_assert_eq(tri_mheap_release_free(MIB, in_use + 10 * MIB), 0);
+  cr_assert_eq(tri_mheap_release_free(MIB, in_use + 7 * MIB), 3 * MIB);
+  cr_assert_eq(*(char *)low_base, 1, "the low run was given back");
+  cr_assert_eq(tri_mheap_release_free(MIB, in_use + 2 * MIB), 5 * MIB);
+  cr_assert_eq(*(char *)low_base, 1);
+  cr_assert_eq(tri_mheap_release_free(MIB, 0), 2 * MIB);
+  cr_assert_eq(*(char *)low_base, 0);
   tri_mheap_free_span(keep, false);
   tri_mheap_free_span(keep2, false);
   tri_mheap_check();
@@ -375,7 +395,7 @@ static void all_locked(void) {
   CHILD_CHECK(s != NULL);
   CHILD_CHECK(resident_bytes() - before < 16 * MIB);
   tri_mheap_free_span(s, false);
-  CHILD_CHECK(tri_mheap_release_free(MIB) == 0); /* the kernel refuses */
+  CHILD_CHECK(tri_mheap_release_free(MIB, 0) == 0); /* the kernel refuses */
   CHILD_CHECK(span(PAGES(2 * MIB))->needzero);
   tri_mheap_check();
 }
@@ -427,7 +447,7 @@ static void *churn(void *arg) {
 }
 
 static void *release_loop(void *arg) {
-  while (tri_int_load_acq(&stop_threads) == 0) tri_mheap_release_free(TRI_PAGE_SIZE);
+  while (tri_int_load_acq(&stop_threads) == 0) tri_mheap_release_free(TRI_PAGE_SIZE, 0);
   return NULL;
 }
 
@@ -460,7 +480,7 @@ Test(mheap, release_beside_allocation_in_a_tight_heap, .timeout = 60) {
 }
 
 static void *release_once(void *arg) {
-  tri_mheap_release_free(MIB);
+  tri_mheap_release_free(MIB, 0);
   return NULL;
 }
 
