@@ -17,10 +17,8 @@
 #include "gc/slot.h"
 #include "internal/check.h"
 
-extern __typeof(tri_gc) tri_own_gc __attribute__((alias("tri_gc"), visibility("hidden")));
-
-void *tri_mode_own_tri_gc(void) {
-  return __extension__(void *) tri_own_gc;
+const void *tri_core_identity(void) {
+  return &tri_heap_range;
 }
 
 const char *tri_version(void) {

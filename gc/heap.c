@@ -194,6 +194,18 @@ static bool is_foreign(const void *p) {
   return (uintptr_t)p - tri_heap_range.base >= tri_heap_range.reserved_bytes || tri_heap_range.reserved_bytes == 0;
 }
 
+bool tri_heap_owns(const void *p) {
+  return tri_emergency_owns(p) || !is_foreign(p);
+}
+
+static void free_foreign(void *p, const char *caller) {
+  if (tri_runtime_inert()) {
+    tri_mode_foreign_free(p);
+  } else if (!tri_misuse_is_libc_memory(p)) {
+    tri_misuse_bad_free(p, caller);
+  }
+}
+
 void tri_heap_free_slow(void *p, const char *caller) {
   if (!p) return;
   int saved_errno = errno;
@@ -203,7 +215,7 @@ void tri_heap_free_slow(void *p, const char *caller) {
   } else if (tri_heap_free_ignored) {
     return;
   } else if (is_foreign(p)) {
-    if (!tri_misuse_is_libc_memory(p)) tri_misuse_bad_free(p, caller);
+    free_foreign(p, caller);
   } else if (!tri_thread_is_registered(t)) {
     free_inside(t, p, caller);
   } else if (!tri_runtime_enter(t)) {
@@ -233,6 +245,7 @@ static size_t usable_inside(const void *p, const char *caller) {
 size_t tri_heap_usable(const void *p, const char *caller) {
   if (!p) return 0;
   if (tri_emergency_owns(p)) return tri_emergency_size(p);
+  if (is_foreign(p) && tri_runtime_inert()) return tri_mode_foreign_usable((void *)(uintptr_t)p);
   if (is_foreign(p)) tri_misuse_bad_free(p, caller);
   return usable_inside(p, caller);
 }
@@ -267,6 +280,7 @@ static void *move(void *p, size_t old, size_t size, unsigned flags) {
 
 void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (!p) return tri_heap_alloc(size, flags);
+  if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
   size_t usable = tri_heap_usable(p, "realloc");
   struct tri_thread *t = tri_self;
   bool fits = size <= usable && (usable <= 128 || size >= usable / 2);

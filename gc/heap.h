@@ -22,6 +22,9 @@ void tri_heap_free_slow(void *p, const char *caller);
 void *tri_heap_realloc(void *p, size_t size, unsigned flags);
 size_t tri_heap_usable(const void *p, const char *caller);
 
+/* p lies in the heap or in the emergency region. */
+bool tri_heap_owns(const void *p);
+
 /* free() does nothing: free=ignore. Set once. */
 extern bool tri_heap_free_ignored TRI_INTERNAL;
 

@@ -6,7 +6,8 @@
  *                      then the signal, the log, the first plan; cycles may start.
  * Inert: the executable's own malloc (or another library's before ours) is what the loader resolves, a sanitizer is
  * present, or this is a second copy of the core in the process. Then nothing is interposed in effect: every hook calls
- * the C library's function.
+ * the C library's function, nothing is collected, and what reaches our malloc all the same is served like in any
+ * allocator.
  *
  * `heap_state` 0 -> 1 -> 2 by one thread; others wait, the same thread is told so. No locks are held on the way.
  */
@@ -29,6 +30,7 @@
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
+#include "internal/state.h"
 #include "tricolor/tricolor.h"
 
 enum { HEAP_NONE, HEAP_STARTING, HEAP_READY, HEAP_REFUSED };
@@ -101,7 +103,7 @@ static void start_heap(void) {
 
 bool tri_runtime_init(void) {
   unsigned state = tri_int_load_acq(&heap_state);
-  if (inert || state == HEAP_REFUSED) return false;
+  if (state == HEAP_REFUSED) return false;
   if (state != HEAP_READY) {
     int tid = (int)syscall(SYS_gettid), saved_errno = errno;
     if (tri_int_cas_acq_rel(&heap_state, HEAP_NONE, HEAP_STARTING)) {
@@ -113,7 +115,7 @@ bool tri_runtime_init(void) {
     while (tri_int_load_acq(&heap_state) == HEAP_STARTING) sched_yield();
     errno = saved_errno;
   }
-  if (tri_unlikely(tri_int_load_rlx(&settings_state) == 0)) apply_settings();
+  if (tri_unlikely(tri_int_load_rlx(&settings_state) == 0) && !inert) apply_settings();
   return tri_int_load_acq(&heap_state) == HEAP_READY;
 }
 
@@ -125,20 +127,30 @@ static const char *reason_to_be_inert(void) {
   return NULL;
 }
 
-/* The preload library's tri_gc comes first when both libraries are loaded: then it has the one heap. */
+/* The preload library's names come first when both libraries are loaded: then it has the one heap. */
 static bool second_copy(void) {
-  void *first = dlsym(RTLD_DEFAULT, "tri_gc");
-  return first && first != tri_mode_own_tri_gc();
+  const void *(*identity)(void);
+  *(void **)&identity = dlsym(RTLD_DEFAULT, "tri_core_identity");
+  return identity && identity() != &tri_heap_range;
+}
+
+/* Allocations may have come here before this was known, and may still: they are served, never collected. */
+static void become_inert(void) {
+  inert = true;
+  config.collect = false;
+  tri_heap_free_ignored = false;
+  tri_collector_set_stress(0);
+  tri_store_rel(&tri_state.trigger, UINT64_MAX);
 }
 
 __attribute__((constructor(101))) static void start_process(void) {
   int saved_errno = errno;
   const char *why = reason_to_be_inert();
   if (why && tri_malloc_mode) {
-    inert = true;
+    become_inert();
     tri_warn("%s; malloc is not replaced, nothing is collected", why);
   } else if (second_copy()) {
-    inert = true;
+    become_inert();
   } else if (tri_malloc_mode) {
     tri_runtime_init();
   }

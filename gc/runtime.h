@@ -7,13 +7,19 @@
 /* True in libtricolor-malloc. Defined by gc/malloc_mode.c or gc/api_mode.c. */
 extern const bool tri_malloc_mode TRI_INTERNAL;
 
-/* In malloc mode: the loader resolves malloc to ours. */
+/* In malloc mode: the loader resolves malloc to ours. Asked by allocating: the address of a function may be that of a
+ * stub in the executable. */
 bool tri_mode_owns_malloc(void);
-/* The address of this copy's tri_gc, whatever the loader resolves the name to. */
-void *tri_mode_own_tri_gc(void);
+/* Exported: the address of a variable of the copy of the core that the loader resolves tri_* to. */
+TRI_EXPORT const void *tri_core_identity(void);
+
+/* In an inert process: a block of another allocator that reached our free, realloc or malloc_usable_size. */
+void tri_mode_foreign_free(void *p);
+void *tri_mode_foreign_realloc(void *p, size_t size);
+size_t tri_mode_foreign_usable(void *p);
 
 /* Sets the heap up once. False while another call on this very thread is doing it (the caller serves itself from the
- * emergency region), and for good when no heap could be reserved or the library stays inert. */
+ * emergency region), and for good when no heap could be reserved. An inert library still serves what reaches it. */
 bool tri_runtime_init(void);
 /* The heap is up and the library is not inert. */
 bool tri_runtime_ready(void);
