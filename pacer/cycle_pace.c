@@ -7,6 +7,8 @@
  * plan may be asked at any time: the goal by limit follows the memory figures of the moment. In the percent regime the
  * trigger leaves the sweeper 1 MiB, and a cycle that has begun has at least 64 KiB to its goal; under the memory limit
  * neither may move the goal up.
+ * A cycle expects to scan what the last one did. Where frees are trusted (goal.c) the heap at its goal is live, all of
+ * it, so that is what it expects to scan: else it would run over its goal by a third each time.
  * [PACER-1] trigger <= heap_goal. [PACER-2] heap_goal >= heap_marked.
  * The struct is the caller's, who serialises calls. Pure: no lock, no clock, no global.
  */
@@ -18,7 +20,12 @@
 #define NO_CYCLE UINT64_MAX
 
 static uint64_t work_expected(const struct tri_pace *p) {
-  return tri_add_sat(p->heap_work, tri_add_sat(p->stack_work, p->globals_bytes));
+  return tri_add_sat(p->heap_work_expected, tri_add_sat(p->stack_work, p->globals_bytes));
+}
+
+static uint64_t heap_work_expected(const struct tri_pace *p, const struct tri_goal_input *in) {
+  if (!tri_goal_trusts_frees(in) || p->heap_marked == 0) return p->heap_work;
+  return tri_u64_of((double)p->heap_work / (double)p->heap_marked * (double)p->percent_goal);
 }
 
 void tri_pace_init(struct tri_pace *p, const struct tri_pace_settings *settings) {
@@ -38,6 +45,7 @@ void tri_pace_commit(struct tri_pace *p, uint64_t heap_live, bool sweep_done) {
   };
   p->percent_goal = tri_goal_percent(&in);
   p->min_trigger = tri_sweep_min_trigger(heap_live, sweep_done);
+  p->heap_work_expected = heap_work_expected(p, &in);
   p->runway = tri_runway(p->cons_mark.estimate, work_expected(p));
 }
 

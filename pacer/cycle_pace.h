@@ -31,6 +31,7 @@ struct tri_pace {
   uint64_t percent_goal;
   uint64_t min_trigger;
   uint64_t runway;
+  uint64_t heap_work_expected;
   /* Of the cycle under way; UINT64_MAX: none. */
   uint64_t triggered;
 };

@@ -25,8 +25,12 @@ static uint64_t grown_by_percent(const struct tri_goal_input *in) {
   return tri_max_u64(goal, tri_percent_of(in->heap_minimum, percent));
 }
 
+bool tri_goal_trusts_frees(const struct tri_goal_input *in) {
+  return in->frees_honoured && in->gc_percent >= 0 && in->heap_reclaimed <= in->heap_marked / 16;
+}
+
 static uint64_t trust_in_frees(const struct tri_goal_input *in) {
-  if (!in->frees_honoured || in->heap_reclaimed > in->heap_marked / 16) return 0;
+  if (!tri_goal_trusts_frees(in)) return 0;
   uint64_t percent = in->gc_percent < 100 ? (uint64_t)in->gc_percent : 100;
   return tri_percent_of(in->heap_marked, 2 * percent);
 }

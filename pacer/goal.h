@@ -30,6 +30,9 @@ struct tri_memory {
 uint64_t tri_goal_percent(const struct tri_goal_input *in);
 uint64_t tri_goal_limit(const struct tri_memory *memory, uint64_t heap_marked);
 
+/* Frees are honoured, and the last cycle found next to nothing else dead. */
+bool tri_goal_trusts_frees(const struct tri_goal_input *in);
+
 /* The percent goal of a heap of which the program has freed so much since that only heap_live is left. */
 uint64_t tri_goal_after_frees(const struct tri_goal_input *in, uint64_t heap_live);
 

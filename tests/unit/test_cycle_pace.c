@@ -89,6 +89,17 @@ Test(cycle_pace, revise_knows_what_the_last_cycle_scanned) {
   cr_expect_float_eq(ratio, left / (double)(10 * MIB + 8 * KIB), 1e-9);
 }
 
+Test(cycle_pace, trusted_frees_mean_that_all_is_live_at_the_goal) {
+  struct tri_pace p = after_a_cycle(100, 100 * MIB);
+  cr_expect_eq(p.heap_work_expected, 100 * MIB);
+  p.settings.frees_honoured = true;
+  tri_pace_commit(&p, 100 * MIB, true);
+  cr_expect_eq(p.heap_work_expected, p.percent_goal);
+  p.heap_reclaimed = 7 * MIB;
+  tri_pace_commit(&p, 100 * MIB, true);
+  cr_expect_eq(p.heap_work_expected, 100 * MIB);
+}
+
 Test(cycle_pace, last_goal_is_kept) {
   struct tri_pace p = after_a_cycle(100, 10 * MIB);
   cr_expect_eq(p.last_heap_goal, 4 * MIB + 64 * KIB);
