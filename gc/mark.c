@@ -194,6 +194,9 @@ static bool scan_root(struct hand *h) {
   if (!tri_roots_get(tri_fetch_add_rlx(&next_root, 1), &r)) return false;
   if (r.stack) {
     scan_stack_words(h, r.lo, r.hi);
+  } else if (r.code) {
+    for (uintptr_t lo = r.lo; lo < r.lo + sizeof(void *); lo++)
+      scan_words(h, lo, lo + (r.hi - lo) / sizeof(void *) * sizeof(void *));
   } else {
     scan_words(h, r.lo, r.hi);
   }

@@ -10,6 +10,9 @@
  * stopped thread holds the loader's lock), the stacks and the mapping of each thread's TLS.
  * Both add registered ranges and single words: start arguments, uncollectable objects, epoll data.
  *
+ * Anonymous executable memory holds code that a compiler in the program made: there pointers are parts of instructions
+ * and are looked for at every byte (OpenJDK keeps some objects alive by nothing else).
+ *
  * A stopped thread's stack is scanned from its sp: what lies between the known lower end of its own stack and sp is
  * dead and left out. A thread found off its own stack (sigaltstack, coroutine) has that mapping scanned as a stack,
  * and its whole own stack too. A stack inside our heap is a root object.
@@ -61,19 +64,19 @@ static bool room_for_range(void) {
   return true;
 }
 
-static void add_piece(uintptr_t lo, uintptr_t hi, bool stack) {
+static void add_piece(uintptr_t lo, uintptr_t hi, bool stack, bool code) {
   if (!room_for_range()) {
     overflow = true;
     return;
   }
-  ranges[nranges++] = (struct tri_root_range){lo, hi, stack};
+  ranges[nranges++] = (struct tri_root_range){lo, hi, stack, code};
   *(stack ? &stack_bytes : &globals_bytes) += hi - lo;
 }
 
 static void add_range(uintptr_t lo, uintptr_t hi, bool stack) {
   lo = tri_align_up(lo, sizeof(void *));
   hi = tri_align_down(hi, sizeof(void *));
-  for (; lo < hi; lo += tri_min(hi - lo, PIECE)) add_piece(lo, lo + tri_min(hi - lo, PIECE), stack);
+  for (; lo < hi; lo += tri_min(hi - lo, PIECE)) add_piece(lo, lo + tri_min(hi - lo, PIECE), stack, false);
 }
 
 static void add_data_pages(uintptr_t lo, uintptr_t hi, void *arg) {
@@ -83,11 +86,19 @@ static void add_stack_pages(uintptr_t lo, uintptr_t hi, void *arg) {
   add_range(lo, hi, true);
 }
 
+static void add_code_pages(uintptr_t lo, uintptr_t hi, void *arg) {
+  for (; lo < hi; lo += tri_min(hi - lo, PIECE))
+    add_piece(lo, tri_min(lo + PIECE + sizeof(void *) - 1, hi), false, true);
+}
+
 /* A readable piece of a mapping, free of own ranges and dead stack. */
 static void add_filtered(const struct tri_mapping *m, uintptr_t lo, uintptr_t hi, bool stack) {
   bool private_only = m->file && !m->shared;
   bool direct = !m->file && !m->shared && hi - lo <= DIRECT_SCAN;
-  if (direct) {
+  bool code = m->executable && !m->file && !stack;
+  if (code) {
+    if (!tri_pages_each(lo, hi, false, add_code_pages, NULL)) overflow = true;
+  } else if (direct) {
     add_range(lo, hi, stack);
   } else if (!tri_pages_each(lo, hi, private_only, stack ? add_stack_pages : add_data_pages, NULL)) {
     overflow = true;

@@ -7,6 +7,7 @@
 struct tri_root_range {
   uintptr_t lo, hi;
   bool stack; /* a word that equals a slot's first byte also keeps the slot before it */
+  bool code;  /* generated machine code: a pointer may begin at any byte; hi may reach 7 bytes into the next piece */
 };
 
 /* World stopped: lists every root range. malloc_mode: the whole process; otherwise loaded objects, stacks, thread-local

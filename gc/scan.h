@@ -8,7 +8,7 @@
 #define TRI_SCAN_SLACK 8
 
 /* The words are the program's, of any type. */
-typedef uintptr_t __attribute__((may_alias)) tri_scan_word;
+typedef uintptr_t __attribute__((may_alias, aligned(1))) tri_scan_word; /* generated code is read at every byte */
 
 /* Copies to out, in order, the words w of p[0..n) with w - base < used, and returns how many there are. Each word is
  * read once: its owner may be writing it. Constant after tri_scan_init. */

@@ -48,6 +48,20 @@ static void *get_interior(int i) {
   return (char *)in_bss[i] - (i % 2 ? keep_size(i) / 2 : keep_size(i) - 1);
 }
 
+/* As compilers at run time do: in the middle of an instruction, at any byte, also across pages and 256 KiB. */
+static unsigned char *code;
+static unsigned char *code_place(int i) {
+  return code + (i + 1) * 8192 - i % 8;
+}
+static void put_code(int i, void *p) {
+  memcpy(code_place(i), &p, sizeof(p));
+}
+static void *get_code(int i) {
+  void *p;
+  memcpy(&p, code_place(i), sizeof(p));
+  return p;
+}
+
 static pthread_key_t keys[KEEP];
 static void put_specific(int i, void *p) {
   pthread_setspecific(keys[i], p);
@@ -113,6 +127,13 @@ static void mappings(void) {
   close(fd);
 }
 
+static void by_code(void) {
+  struct keep kind = {"generated code", put_code, get_code};
+  code = mmap(NULL, (KEEP + 2) * 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(code != MAP_FAILED, "mmap");
+  keep_run(&kind);
+}
+
 /* The page is read-only whenever it is not being written. */
 static char *locked_page;
 static void put_locked(int i, void *p) {
@@ -167,6 +188,7 @@ int main(void) {
   epoll = epoll_create1(EPOLL_CLOEXEC);
   for (size_t i = 0; i < sizeof(by_static) / sizeof(by_static[0]); i++) keep_run(&by_static[i]);
   keep_run(&by_epoll);
+  by_code();
   mappings();
   read_only();
   heap_places();
