@@ -17,7 +17,8 @@
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
  * Async-signal context: the handler uses futex(2) only, keeps errno, and runs with all signals blocked.
- * A thread that is dead (ESRCH) is reaped. A stop that lasts over a second says which thread it waits for, and waits.
+ * A thread that is dead (ESRCH) is reaped. A stop that lasts over five seconds says which thread it waits for, and
+ * waits.
  */
 #include "gc/stop.h"
 
@@ -31,6 +32,9 @@
 #include "gc/real.h"
 #include "internal/check.h"
 #include "internal/clock.h"
+
+/* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
+#define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
 
 static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
@@ -140,7 +144,7 @@ static void report_slow(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
     if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request)
       tri_warn(
-          "stopping the world: thread %d has not stopped for a second (%s); waiting on", t->tid,
+          "stopping the world: thread %d has not stopped for five seconds (%s); waiting on", t->tid,
           tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
 }
 
@@ -189,7 +193,7 @@ static void wait_for_acks(unsigned wanted, unsigned request) {
     tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
     uint64_t waited = tri_now_ns() - start;
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
-    if (waited - reported > 1000 * 1000 * 1000) {
+    if (waited - reported > REPORT_NS) {
       report_slow(request);
       reported = waited;
     }
@@ -202,7 +206,7 @@ static bool send_stop(const struct tri_thread *t) {
   bool told = false;
   while (syscall(SYS_tgkill, getpid(), t->tid, stop_signal) != 0) {
     if (errno == ESRCH) return false;
-    if (!told && tri_now_ns() - start > 1000 * 1000 * 1000) {
+    if (!told && tri_now_ns() - start > REPORT_NS) {
       told = true;
       tri_warn("stopping the world: signal %d cannot be sent to thread %d (errno %d; RLIMIT_SIGPENDING?); trying on",
                stop_signal, t->tid, errno);
