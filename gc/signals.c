@@ -52,9 +52,20 @@ static int refuse(int sig) {
   return -1;
 }
 
+/* A program that looks at every signal finds ours at its default, and may set it to that or ignore it in vain. */
+static int pretend(int sig, const struct sigaction *act, struct sigaction *old) {
+  bool harmless = !act || (!(act->sa_flags & SA_SIGINFO) && (act->sa_handler == SIG_DFL || act->sa_handler == SIG_IGN));
+  if (!harmless) return refuse(sig);
+  if (old) {
+    *old = (struct sigaction){0};
+    old->sa_handler = SIG_DFL;
+  }
+  return 0;
+}
+
 TRI_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction *old) {
+  if (is_ours(sig)) return pretend(sig, act, old);
   if (!act) return tri_real()->sigaction(sig, act, old);
-  if (is_ours(sig)) return refuse(sig);
   struct sigaction copy = *act;
   sigset_t mask;
   copy.sa_mask = *without_ours(&act->sa_mask, &mask);
@@ -62,11 +73,10 @@ TRI_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction 
 }
 
 TRI_EXPORT sighandler_t signal(int sig, sighandler_t handler) {
-  if (is_ours(sig)) {
-    refuse(sig);
-    return SIG_ERR;
-  }
-  return tri_real()->signal(sig, handler);
+  if (!is_ours(sig)) return tri_real()->signal(sig, handler);
+  if (handler == SIG_DFL || handler == SIG_IGN) return SIG_DFL;
+  refuse(sig);
+  return SIG_ERR;
 }
 
 TRI_EXPORT int sigsuspend(const sigset_t *set) {
