@@ -113,7 +113,7 @@ static void drain_inbox(struct tri_mcache *c) {
     struct tri_mspan *next = s->rnext;
     tri_int_exchange_seq(&s->rpending, 0);
     if (tri_load_acq(&s->owner) != token) {
-      if (tri_int_load_acq(&s->state) == TRI_SPAN_SMALL) tri_mcentral_notify_rfree(s);
+      if (tri_int_load_acq(&s->state) != TRI_SPAN_DEAD) tri_mcentral_notify_rfree(s);
     } else if (tri_mspan_collect_rfree(s) > 0) {
       tri_mcache_freed_slow(c, s);
     }
@@ -125,6 +125,7 @@ static void set_current(struct tri_mcache *c, unsigned spanclass, struct tri_msp
   c->cls[spanclass].span = s;
   c->used[spanclass / 64] |= (uint64_t)1 << (spanclass % 64);
   s->full = 0;
+  s->room = TRI_ROOM_NONE; /* stale where a fork's child forgot the former owner without a flip */
 }
 
 /* Step 2. False: the current span is full and no longer current. */

@@ -157,9 +157,9 @@ static void offer(unsigned spanclass, struct tri_mspan *s) {
   struct mcentral *m = &centrals[spanclass];
   bool forward = false;
   tri_lock_acquire(&m->lock);
-  bool small = tri_int_load_acq(&s->state) == TRI_SPAN_SMALL;
-  bool ours = small && s->spanclass == spanclass && list_of(s) == TRI_CLIST_BUSY;
-  if (small && (s->spanclass != spanclass || (ours && token_is_current(tri_load_acq(&s->owner))))) {
+  bool alive = tri_int_load_acq(&s->state) != TRI_SPAN_DEAD, here = s->spanclass == spanclass;
+  bool ours = alive && here && list_of(s) == TRI_CLIST_BUSY;
+  if (alive && (!here || (ours && token_is_current(tri_load_acq(&s->owner))))) {
     forward = true;
   } else if (ours) {
     tri_store_rel(&s->owner, 0);
@@ -181,6 +181,8 @@ void tri_mcentral_drain_pending(unsigned spanclass) {
       offer(spanclass, s);
     } else if (tri_int_load_acq(&s->state) == TRI_SPAN_LARGE && tri_load_acq(&s->bits[0].rfree)) {
       tri_mcentral_free_large(s);
+    } else if (tri_int_load_acq(&s->state) == TRI_SPAN_SMALL) {
+      tri_mcentral_notify_rfree(s);
     }
     s = next;
   }

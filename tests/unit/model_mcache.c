@@ -160,11 +160,9 @@ static void free_by(struct tri_mcache *c, size_t i) {
   }
 }
 
-/* A free in a signal handler that interrupted the runtime, or by a thread that is not registered: no lock, no sweep. Of
- * small objects only; test_mcentral has the large ones. */
+/* A free in a signal handler that interrupted the runtime, or by a thread that is not registered: no lock, no sweep. */
 static void free_nested(size_t i) {
   uint64_t bit;
-  if (m.live[i].span->state == TRI_SPAN_LARGE) return;
   check_object(&m.live[i]);
   struct object o = model_take(i);
   struct tri_bitgroup *g = group_of(&o, &bit);

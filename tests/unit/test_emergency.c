@@ -22,7 +22,7 @@ Test(emergency, blocks_are_aligned_zeroed_disjoint_and_sized) {
   unsigned char *p[100];
   size_t size[100];
   for (size_t i = 0; i < 100; i++) {
-    size_t align = (size_t)1 << i % 13;
+    size_t align = (size_t)1 << i % 15;
     size[i] = i * 7;
     p[i] = tri_emergency_alloc(align, size[i]);
     cr_assert_not_null(p[i]);

@@ -358,3 +358,14 @@ Test(mcentral, lock_all_holds_every_class) {
   pthread_join(other, NULL);
   cr_assert_eq(got, 1);
 }
+
+Test(mcentral, a_large_span_reborn_small_is_told_on) {
+  struct tri_mspan *s = tri_mcentral_alloc_large(1, 1, false);
+  flip();
+  remote_free(s);
+  cr_assert(tri_mcentral_sweep_one(0));
+  cr_assert_eq(full_span(OTHER, b.token), s);
+  remote_free(s);
+  cr_assert_not_null(tri_mcentral_alloc_large(1, 1, false));
+  cr_assert(s->rpending == 1 || linked(&b, s), "the remote free is forgotten");
+}
