@@ -1,4 +1,4 @@
-/* Calls that go up from alloc/. Implemented by gc/ (gc/trigger.c), by fakes in the unit tests. */
+/* Calls that go up from alloc/. Implemented by gc/ (gc/collector.c), by fakes in the unit tests. */
 #ifndef TRI_ALLOC_PORT_H
 #define TRI_ALLOC_PORT_H
 

@@ -1,5 +1,5 @@
 /*
- * mcache: a thread's own spans. Above it malloc and free (gc/malloc.c), below it mcentral.
+ * mcache: a thread's own spans. Above it malloc and free (gc/heap.h), below it mcentral.
  *
  * Allocation, fast to slow:
  *   0. a slot of the class that this thread freed a moment ago (inline, a hint: checked like any free);

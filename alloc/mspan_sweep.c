@@ -1,6 +1,6 @@
 /*
  * Sweeping one span, beside the allocator that profits from it; when and by whom is decided in mcentral.c and
- * gc/sweep.c. Go swaps mark and alloc bitmaps; here both lie in one 32-byte group per 64 slots, so a sweep is one pass
+ * gc/cycle.c. Go swaps mark and alloc bitmaps; here both lie in one 32-byte group per 64 slots, so a sweep is one pass
  * of `alloc &= mark` over whole words, which also merges what other threads freed and remembers what was reclaimed
  * (free() of such a slot is then told apart from a double free).
  *

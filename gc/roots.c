@@ -17,8 +17,8 @@
  * dead and left out. A thread found off its own stack (sigaltstack, coroutine) has that mapping scanned as a stack,
  * and its whole own stack too. A stack inside our heap is a root object.
  *
- * Locks: roots_lock (rank LEAF) guards registered ranges and held objects; gathering reads them with the world stopped
- * and takes it too, so that unregistered threads are excluded. Forbidden: allocating from the collected heap.
+ * Locks: roots_lock (rank CENTRAL) guards registered ranges and held objects; gathering reads them with the world
+ * stopped and takes it too, so that unregistered threads are excluded. Forbidden: allocating from the collected heap.
  */
 #include "gc/roots.h"
 

@@ -25,8 +25,8 @@ struct tri_thread {
   struct tri_mcache mcache;
 };
 
-/* The calling thread. Never NULL: an unregistered thread has tri_thread_none, a thread whose destructors ran
- * tri_thread_gone; both have in_runtime == 1, so that every fast path turns to its slow half. */
+/* The calling thread. Never NULL: an unregistered thread has tri_thread_none, a main thread that has
+ * ended tri_thread_gone; both have in_runtime == 1, so that every fast path turns to its slow half. */
 extern TRI_TLS struct tri_thread *tri_self TRI_INTERNAL;
 extern struct tri_thread tri_thread_none TRI_INTERNAL, tri_thread_gone TRI_INTERNAL;
 

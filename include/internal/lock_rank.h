@@ -2,7 +2,7 @@
  * The order of the runtime's locks. A thread may take a lock only while every lock that it holds has a smaller rank;
  * builds with -Dchecks=full check this at each acquisition (alloc/base/lock.c).
  *
- *   fork < cycle < registry < sweep < central[class] < heap < fixalloc < offheap < log
+ *   cycle < registry < central[class], roots, epoll < heap < fixalloc < offheap < log
  *
  * The loader's lock (dl_iterate_phdr) stands before all of them.
  */
@@ -10,10 +10,8 @@
 #define TRI_INTERNAL_LOCK_RANK_H
 
 enum tri_lock_rank {
-  TRI_RANK_FORK = 1,
-  TRI_RANK_CYCLE,
+  TRI_RANK_CYCLE = 1,
   TRI_RANK_REGISTRY,
-  TRI_RANK_SWEEP,
   TRI_RANK_CENTRAL,
   TRI_RANK_HEAP,
   TRI_RANK_FIXALLOC,
