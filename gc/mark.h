@@ -7,11 +7,12 @@
 /* Objects of more than this many bytes are scanned in pieces. */
 #define TRI_OBLET_BYTES ((size_t)128 << 10)
 
+/* Written at every object, by its marker only: no two share a cache line, nor the pair that is fetched together. */
 struct tri_marker {
   struct tri_work work;
   uint64_t marked_bytes; /* slots marked by this marker, whole slot sizes */
   uint64_t scanned_bytes;
-};
+} __attribute__((aligned(2 * TRI_CACHE_LINE)));
 
 /* Before a marking, world stopped: `nmarkers` markers will call tri_mark_run. */
 void tri_mark_begin(unsigned nmarkers);
