@@ -8,7 +8,7 @@
  *      freed collected;
  *   3. the span on the room list that a free went into most recently;
  *   4. spans in the inbox: ours, where other threads freed;
- *   5. mcentral: a partial span, a swept one, or a new one from mheap.
+ *   5. mcentral: partial spans or swept ones, several at a time when asked often, or a new one from mheap.
  * A span found full is left alone (full = 1): a free by the owner puts it on the room list, one by another thread
  * comes through the inbox. A span whose last slot is freed stays on the room list as long as all such spans together
  * stay under EMPTY_KEEP_BYTES, then its pages go back to mheap.
@@ -35,6 +35,8 @@
 enum { EMPTY_KEEP_BYTES = 1 << 20 };
 /* Counters go to the shared words in steps of this many bytes, so that a cycle starts at most so much late. */
 enum { FLUSH_BYTES = 64 << 10 };
+/* The most that one visit to the central brings. */
+enum { BATCH_SLOTS = 256, BATCH_PAGES = 16 };
 
 static struct tri_bitgroup no_group;
 
@@ -161,15 +163,34 @@ void tri_mcache_unempty(struct tri_mcache *c, struct tri_mspan *s) {
   s->room = TRI_ROOM_LISTED;
 }
 
+/* How many spans to ask the central for: a class that asks again and again takes more each time, so that threads do not
+ * queue at the central's lock for a few large slots. */
+static uint32_t next_batch(struct tri_mcache_class *k, unsigned spanclass) {
+  unsigned c = spanclass >> 1;
+  uint32_t by_slots = BATCH_SLOTS / tri_class_nelems[c], by_pages = BATCH_PAGES / tri_class_pages[c];
+  k->batch = tri_max(tri_min(k->batch * 2, tri_min(by_slots, by_pages)), 1);
+  return k->batch;
+}
+
+/* Step 5. */
+static bool refill_from_central(struct tri_mcache *c, unsigned spanclass) {
+  struct tri_mspan *s =
+      tri_mcentral_acquire(spanclass, tri_load_rlx(&c->token), next_batch(&c->cls[spanclass], spanclass));
+  if (!s) return false;
+  for (struct tri_mspan *more = s->tnext, *next; more; more = next) {
+    next = more->tnext;
+    room_push(c, more);
+  }
+  set_current(c, spanclass, s);
+  return use_group_from(c, spanclass, 0);
+}
+
 static bool refill(struct tri_mcache *c, unsigned spanclass) {
   if (refill_from_current(c, spanclass)) return true;
   if (refill_from_room(c, spanclass)) return true;
   drain_inbox(c);
   if (refill_from_room(c, spanclass)) return true;
-  struct tri_mspan *s = tri_mcentral_acquire(spanclass, tri_load_rlx(&c->token));
-  if (!s) return false;
-  set_current(c, spanclass, s);
-  return use_group_from(c, spanclass, 0);
+  return refill_from_central(c, spanclass);
 }
 
 void tri_mcache_flush(struct tri_mcache *c) {
@@ -210,9 +231,8 @@ static void release_class(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_class *k = &c->cls[spanclass];
   while (k->room) {
     struct tri_mspan *s = k->room;
-    bool empty = s->room == TRI_ROOM_EMPTY;
     room_unlink(c, s);
-    if (empty) {
+    if (tri_mspan_empty(s)) {
       tri_mcentral_retire(s);
     } else {
       tri_mcentral_release(s);

@@ -36,6 +36,7 @@ struct tri_mcache_class {
   struct tri_mspan *span; /* current, or NULL */
   struct tri_mspan *room; /* owned spans with room, most recently freed into first; linked by tnext, tprev */
   uint32_t group_index;   /* of hot.group in span */
+  uint32_t batch;         /* spans that the central was asked for last; 0 since the last discard */
 };
 
 struct tri_mcache {

@@ -51,6 +51,8 @@ struct mcentral {
 
 /* After so many sweeps without a free slot an allocating thread grows the heap instead, as in Go. */
 enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
+/* Spans that change hands under one hold of a central's lock. */
+enum { BATCH = 16 };
 
 __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
@@ -109,6 +111,12 @@ static void list_splice(struct mcentral *m, enum tri_central_list from, enum tri
   set_head(t, f->head);
   set_head(f, NULL);
   f->tail = NULL;
+}
+
+/* Of the span that will be asked for next: after a marking nothing of it is in a cache. */
+static void prefetch_span(const struct tri_mspan *s) {
+  __builtin_prefetch(s, 1);
+  __builtin_prefetch((const char *)s + TRI_CACHE_LINE, 1);
 }
 
 static struct mcentral *central_of(const struct tri_mspan *s) {
@@ -193,43 +201,57 @@ static void bury(struct tri_mspan *s, bool reclaimed) {
   tri_mheap_free_span(s, reclaimed);
 }
 
-/* s was taken from UNSWEPT (clist NONE, sweepgen h - 1). With a token the caller wants it if it has room. Returns true
- * if s is now the caller's. */
-static bool sweep_taken(struct tri_mspan *s, uint64_t token) {
-  struct mcentral *m = central_of(s);
-  bool large = tri_int_load_acq(&s->state) == TRI_SPAN_LARGE;
-  struct tri_sweep_result r = tri_mspan_sweep(s);
-  if (r.live == 0 && (token == 0 || large)) {
-    bury(s, r.freed > 0);
-    return false;
+/*
+ * Sweeps spans that take_unswept gave (clist NONE, sweepgen h - 1) and lists them again, or buries them. With a token
+ * the caller wants those with room: they move to the front of s, owned by it, and their number is returned.
+ */
+static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n, uint64_t token) {
+  bool room[BATCH];
+  unsigned kept = 0, mine = 0;
+  for (unsigned i = 0; i < n; i++) {
+    bool large = tri_int_load_acq(&s[i]->state) == TRI_SPAN_LARGE;
+    struct tri_sweep_result r = tri_mspan_sweep(s[i]);
+    if (r.live == 0 && (token == 0 || large)) {
+      bury(s[i], r.freed > 0);
+    } else {
+      room[kept] = r.live < s[i]->nelems;
+      s[kept++] = s[i];
+    }
   }
-  bool room = r.live < s->nelems;
-  bool mine = room && token != 0;
+  if (kept == 0) return 0;
   tri_lock_acquire(&m->lock);
-  if (mine) tri_store_rel(&s->owner, token);
-  list_push(m, s, room && !mine ? TRI_CLIST_PARTIAL : TRI_CLIST_BUSY);
-  tri_int_store_rel(&s->sweepgen, sweepgen());
+  for (unsigned i = 0; i < kept; i++) {
+    bool take = room[i] && token != 0;
+    if (take) tri_store_rel(&s[i]->owner, token);
+    list_push(m, s[i], room[i] && !take ? TRI_CLIST_PARTIAL : TRI_CLIST_BUSY);
+    tri_int_store_rel(&s[i]->sweepgen, sweepgen());
+    if (take) s[mine++] = s[i];
+  }
   tri_lock_release(&m->lock);
   return mine;
 }
 
-static struct tri_mspan *take_unswept(struct mcentral *m) {
-  if (list_is_empty(m, TRI_CLIST_UNSWEPT)) return NULL;
+static unsigned take_unswept(struct mcentral *m, unsigned max, struct tri_mspan **ret) {
+  unsigned n = 0;
+  if (list_is_empty(m, TRI_CLIST_UNSWEPT)) return 0;
   tri_lock_acquire(&m->lock);
-  struct tri_mspan *s = m->lists[TRI_CLIST_UNSWEPT].tail;
-  if (s) {
+  struct tri_mspan *s;
+  while (n < max && (s = m->lists[TRI_CLIST_UNSWEPT].tail)) {
+    prefetch_span(s->cprev);
     list_unlink(m, s);
     tri_int_store_rel(&s->sweepgen, sweepgen() - 1);
+    ret[n++] = s;
   }
   tri_lock_release(&m->lock);
-  return s;
+  return n;
 }
 
-bool tri_mcentral_sweep_one(unsigned spanclass) {
-  struct tri_mspan *s = take_unswept(&centrals[spanclass]);
-  if (!s) return false;
-  sweep_taken(s, 0);
-  return true;
+unsigned tri_mcentral_sweep_some(unsigned spanclass, unsigned max) {
+  struct mcentral *m = &centrals[spanclass];
+  struct tri_mspan *s[BATCH];
+  unsigned n = take_unswept(m, tri_min(max, BATCH), s);
+  sweep_taken(m, s, n, 0);
+  return n;
 }
 
 bool tri_mcentral_ensure_swept(struct tri_mspan *s) {
@@ -243,22 +265,25 @@ bool tri_mcentral_ensure_swept(struct tri_mspan *s) {
     tri_int_store_rel(&s->sweepgen, h - 1);
   }
   tri_lock_release(&m->lock);
-  if (mine) sweep_taken(s, 0);
+  if (mine) sweep_taken(m, &s, 1, 0);
   while (tri_int_load_acq(&s->state) != TRI_SPAN_DEAD && tri_int_load_acq(&s->sweepgen) == h - 1) sched_yield();
   return tri_int_load_acq(&s->state) != TRI_SPAN_DEAD;
 }
 
-static struct tri_mspan *take_partial(struct mcentral *m, uint64_t token) {
-  if (list_is_empty(m, TRI_CLIST_PARTIAL)) return NULL;
+static unsigned take_partial(struct mcentral *m, uint64_t token, unsigned max, struct tri_mspan **ret) {
+  unsigned n = 0;
+  if (list_is_empty(m, TRI_CLIST_PARTIAL)) return 0;
   tri_lock_acquire(&m->lock);
-  struct tri_mspan *s = m->lists[TRI_CLIST_PARTIAL].head;
-  if (s) {
+  struct tri_mspan *s;
+  while (n < max && (s = m->lists[TRI_CLIST_PARTIAL].head)) {
+    prefetch_span(s->cnext);
     list_unlink(m, s);
     list_push(m, s, TRI_CLIST_BUSY);
     tri_store_rel(&s->owner, token);
+    ret[n++] = s;
   }
   tri_lock_release(&m->lock);
-  return s;
+  return n;
 }
 
 static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
@@ -276,33 +301,53 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
   return s;
 }
 
-static struct tri_mspan *acquire_by_sweeping(struct mcentral *m, uint64_t token) {
-  for (int i = 0; i < MAX_SWEEPS_PER_ACQUIRE; i++) {
-    struct tri_mspan *s = take_unswept(m);
-    if (!s) return NULL;
-    if (sweep_taken(s, token)) return s;
+static unsigned take_by_sweeping(struct mcentral *m, uint64_t token, unsigned max, struct tri_mspan **ret) {
+  for (unsigned swept = 0, n; swept < MAX_SWEEPS_PER_ACQUIRE; swept += n) {
+    n = take_unswept(m, max, ret);
+    if (n == 0) return 0;
+    unsigned mine = sweep_taken(m, ret, n, token);
+    if (mine) return mine;
   }
-  return NULL;
+  return 0;
 }
 
-struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token) {
+static unsigned take_existing(unsigned spanclass, uint64_t token, unsigned max, struct tri_mspan **ret) {
   struct mcentral *m = &centrals[spanclass];
-  tri_assert(spanclass >= 2);
-  for (;;) {
-    struct tri_mspan *s = take_partial(m, token);
-    if (!s && tri_load_rlx(&m->pending)) {
-      tri_mcentral_drain_pending(spanclass);
-      s = take_partial(m, token);
+  unsigned n = take_partial(m, token, max, ret);
+  if (!n && tri_load_rlx(&m->pending)) {
+    tri_mcentral_drain_pending(spanclass);
+    n = take_partial(m, token, max, ret);
+  }
+  return n ? n : take_by_sweeping(m, token, max, ret);
+}
+
+/* Links those with room. The others were offered for a remote free that an earlier owner had collected already. */
+static struct tri_mspan *chain_with_room(struct tri_mspan **s, unsigned n) {
+  struct tri_mspan *chain = NULL;
+  while (n-- > 0) {
+    tri_mspan_collect_rfree(s[n]);
+    if (tri_mspan_has_room(s[n])) {
+      s[n]->tnext = chain;
+      chain = s[n];
+    } else {
+      tri_mcentral_release(s[n]);
     }
-    if (!s) s = acquire_by_sweeping(m, token);
-    if (!s) break;
-    tri_mspan_collect_rfree(s);
-    if (tri_mspan_has_room(s)) return s;
-    /* Offered for a remote free that an earlier owner had collected already: full, and now ours. */
-    tri_mcentral_release(s);
+  }
+  return chain;
+}
+
+struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token, unsigned max) {
+  struct tri_mspan *s[BATCH];
+  unsigned n;
+  tri_assert(spanclass >= 2 && max > 0);
+  while ((n = take_existing(spanclass, token, tri_min(max, BATCH), s))) {
+    struct tri_mspan *chain = chain_with_room(s, n);
+    if (chain) return chain;
   }
   unsigned c = spanclass >> 1;
-  return new_span(spanclass, tri_class_pages[c], 1, tri_class_nelems[c], token);
+  struct tri_mspan *fresh = new_span(spanclass, tri_class_pages[c], 1, tri_class_nelems[c], token);
+  if (fresh) fresh->tnext = NULL;
+  return fresh;
 }
 
 void tri_mcentral_release(struct tri_mspan *s) {

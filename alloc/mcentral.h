@@ -14,8 +14,9 @@ enum tri_central_list {
   TRI_CLIST_COUNT,
 };
 
-/* A span of the class with at least one free slot, owned by `token`; swept. NULL: no memory. */
-struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token);
+/* Spans of the class with at least one free slot each, owned by `token`, swept: between one and `max`, linked by tnext.
+ * NULL: no memory. */
+struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token, unsigned max);
 /* The owner gives a span up (thread exit): unowned afterwards. */
 void tri_mcentral_release(struct tri_mspan *s);
 /* The owner gives an empty span up: its pages go back to mheap, unless a late remote free still refers to it. */
@@ -31,8 +32,8 @@ void tri_mcentral_notify_rfree(struct tri_mspan *s);
 /* Spans whose remote frees this central was told of: makes those with room available. */
 void tri_mcentral_drain_pending(unsigned spanclass);
 
-/* Sweeps one span of the class if any is left to sweep. False when there is none. */
-bool tri_mcentral_sweep_one(unsigned spanclass);
+/* Sweeps at most `max` spans of the class, and no more than 16. Returns how many; 0 when none was left to sweep. */
+unsigned tri_mcentral_sweep_some(unsigned spanclass, unsigned max);
 /* Returns when s has been swept in this generation, by this thread or another. False when s died by that. */
 bool tri_mcentral_ensure_swept(struct tri_mspan *s);
 

@@ -39,7 +39,6 @@ struct tri_sweep_result tri_mspan_sweep(struct tri_mspan *s) {
   s->needzero = 1;
   s->room = 0;
   s->full = 0;
-  s->tnext = s->tprev = NULL;
   tri_store_rel(&s->owner, 0);
   return r;
 }

@@ -26,6 +26,7 @@
 #include "gc/cycle.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <link.h>
 
 #include "alloc/mcentral.h"
@@ -91,7 +92,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
 
 static void sweep_all(void) {
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++)
-    while (tri_mcentral_sweep_one(c)) continue;
+    while (tri_mcentral_sweep_some(c, UINT_MAX)) continue;
 }
 
 static uint64_t live_now_stw(void) {
@@ -271,7 +272,7 @@ void tri_cycle_sweep_rest(void) {
   struct tri_thread *t = tri_self;
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) {
     enter(t);
-    while (tri_mcentral_sweep_one(c)) continue;
+    while (tri_mcentral_sweep_some(c, UINT_MAX)) continue;
     leave(t);
   }
   enter(t);

@@ -85,7 +85,7 @@ static void mark(const unsigned char *object) {
 /* A cycle with the other threads waiting: every third object is leaked, the rest marked, all caches taken away. */
 static void collect(unsigned *state) {
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) {
-    while (tri_mcentral_sweep_one(c)) continue;
+    while (tri_mcentral_sweep_some(c, 1)) continue;
   }
   for (size_t i = 0; i < PLACES; i++) {
     if (next(state) % 3 == 0) places[i].object = NULL;
@@ -107,7 +107,7 @@ static void *run(void *arg) {
     pthread_barrier_wait(&pause_end);
     if (self == 1) { /* sweeps beside the others, as a background sweeper does */
       for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) {
-        while (tri_mcentral_sweep_one(c)) continue;
+        while (tri_mcentral_sweep_some(c, 1)) continue;
       }
     }
   }

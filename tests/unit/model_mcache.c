@@ -206,7 +206,7 @@ static void do_free_span(void) {
 
 static void sweep_all(void) {
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++)
-    while (tri_mcentral_sweep_one(c)) continue;
+    while (tri_mcentral_sweep_some(c, 1)) continue;
   cr_assert(tri_mcentral_all_swept());
 }
 
@@ -276,7 +276,7 @@ static void do_rare(void) {
       tri_mcache_flush(&caches[below(CACHES)]);
       break;
     case 5:
-      tri_mcentral_sweep_one(m.focus);
+      tri_mcentral_sweep_some(m.focus, 1);
       break;
     case 6:
       tri_mheap_release_free(TRI_PAGE_SIZE, 0);

@@ -269,7 +269,7 @@ Test(mcache, release_gives_all_up) {
   cr_assert_eq(tri_mheap_span_of(alloc(&b, c)), current);
   remote_free(p[7]);
   cr_assert_eq(a.inbox, 0);
-  while (tri_mcentral_acquire(c, b.token) != full) cr_assert_leq(nspans(), 8, "the remote free was lost");
+  while (tri_mcentral_acquire(c, b.token, 1) != full) cr_assert_leq(nspans(), 8, "the remote free was lost");
   cr_assert_eq(full->owner, b.token);
 }
 

@@ -43,7 +43,7 @@ static void mark_all(struct tri_mspan *s) {
 }
 
 static struct tri_mspan *full_span(unsigned spanclass, uint64_t token) {
-  struct tri_mspan *s = tri_mcentral_acquire(spanclass, token);
+  struct tri_mspan *s = tri_mcentral_acquire(spanclass, token, 1);
   fill(s);
   return s;
 }
@@ -70,7 +70,7 @@ static bool linked(const struct tri_mcache *c, const struct tri_mspan *s) {
 
 /* [CENTRAL-2] */
 Test(mcentral, a_new_span_is_swept_and_owned) {
-  struct tri_mspan *s = tri_mcentral_acquire(CLASS, a.token);
+  struct tri_mspan *s = tri_mcentral_acquire(CLASS, a.token, 1);
   cr_assert_eq(s->spanclass, CLASS);
   cr_assert_eq(s->owner, a.token);
   cr_assert_eq(s->sweepgen, tri_state.sweepgen);
@@ -78,16 +78,16 @@ Test(mcentral, a_new_span_is_swept_and_owned) {
   cr_assert(tri_mspan_empty(s));
   cr_assert_eq(tri_mheap_span_of(s->base), s);
   tri_mspan_check(s);
-  cr_assert_neq(tri_mcentral_acquire(CLASS, b.token), s, "an owned span has no second owner");
+  cr_assert_neq(tri_mcentral_acquire(CLASS, b.token, 1), s, "an owned span has no second owner");
 }
 
 Test(mcentral, a_released_span_with_room_goes_to_the_next) {
-  struct tri_mspan *s = tri_mcentral_acquire(CLASS, a.token);
+  struct tri_mspan *s = tri_mcentral_acquire(CLASS, a.token, 1);
   s->bits[0].alloc = 1;
   tri_mcentral_release(s);
   cr_assert(s->owner == 0 && s->clist == TRI_CLIST_PARTIAL);
-  cr_assert_neq(tri_mcentral_acquire(OTHER, b.token), s);
-  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token), s);
+  cr_assert_neq(tri_mcentral_acquire(OTHER, b.token, 1), s);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), s);
   cr_assert(s->owner == b.token && s->clist == TRI_CLIST_BUSY && s->bits[0].alloc == 1);
 }
 
@@ -95,9 +95,9 @@ Test(mcentral, a_released_full_span_waits_for_a_remote_free) {
   struct tri_mspan *s = full_span(CLASS, a.token);
   tri_mcentral_release(s);
   cr_assert(s->owner == 0 && s->clist == TRI_CLIST_BUSY);
-  cr_assert_neq(tri_mcentral_acquire(CLASS, b.token), s);
+  cr_assert_neq(tri_mcentral_acquire(CLASS, b.token, 1), s);
   remote_free(s);
-  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token), s);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), s);
   cr_assert_eq(s->owner, b.token);
   cr_assert_eq(s->bits[0].alloc & 3, 2, "[FREE-1] the freed slot is in the bitmap");
   cr_assert_eq(s->bits[0].rfree, 0);
@@ -106,7 +106,7 @@ Test(mcentral, a_released_full_span_waits_for_a_remote_free) {
 
 /* [SPAN-3] */
 Test(mcentral, a_retired_span_dies) {
-  struct tri_mspan *s = tri_mcentral_acquire(CLASS, a.token);
+  struct tri_mspan *s = tri_mcentral_acquire(CLASS, a.token, 1);
   uintptr_t base = s->base;
   tri_mcentral_retire(s);
   cr_assert_eq(s->state, TRI_SPAN_DEAD);
@@ -121,14 +121,14 @@ static void count_spans(struct tri_mspan *s, void *arg) {
 
 Test(mcentral, each_visits_every_list) {
   size_t n = 0;
-  tri_mcentral_release(tri_mcentral_acquire(CLASS, a.token));
-  tri_mcentral_acquire(CLASS, a.token);
+  tri_mcentral_release(tri_mcentral_acquire(CLASS, a.token, 1));
+  tri_mcentral_acquire(CLASS, a.token, 1);
   tri_mcentral_release(full_span(CLASS, a.token));
   full_span(CLASS, a.token);
   full_span(OTHER, a.token);
   tri_mcentral_each(CLASS, count_spans, &n);
   cr_assert_eq(n, nspans() - 1);
-  mark_all(tri_mcentral_acquire(CLASS, a.token));
+  mark_all(tri_mcentral_acquire(CLASS, a.token, 1));
   n = 0;
   size_t before = nspans();
   flip();
@@ -148,16 +148,16 @@ Test(mcentral, flip_unsweeps_and_the_sweep_sorts) {
   cr_assert_not(tri_mcentral_all_swept());
   cr_assert_eq(full->sweepgen, tri_state.sweepgen - 2);
   cr_assert_neq(full->owner, a.token, "[CACHE-3] the token changed");
-  cr_assert_not(tri_mcentral_sweep_one(OTHER));
-  for (int i = 0; i < 3; i++) cr_assert(tri_mcentral_sweep_one(CLASS));
-  cr_assert_not(tri_mcentral_sweep_one(CLASS));
+  cr_assert_not(tri_mcentral_sweep_some(OTHER, 1));
+  for (int i = 0; i < 3; i++) cr_assert(tri_mcentral_sweep_some(CLASS, 1));
+  cr_assert_not(tri_mcentral_sweep_some(CLASS, 1));
   cr_assert(tri_mcentral_all_swept());
   cr_assert(full->clist == TRI_CLIST_BUSY && full->owner == 0 && full->sweepgen == tri_state.sweepgen);
   cr_assert(part->clist == TRI_CLIST_PARTIAL && part->bits[0].alloc == 2 && part->bits[0].mark == 0);
   cr_assert_eq(part->sweepgen, tri_state.sweepgen);
   cr_assert_eq(dead->state, TRI_SPAN_DEAD);
   cr_assert(tri_mheap_page_was_reclaimed(gone));
-  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token), part);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), part);
 }
 
 static void flip_with_unswept_spans(void) {
@@ -174,13 +174,13 @@ Test(mcentral, acquire_sweeps_before_it_grows_the_heap) {
   struct tri_mspan *s = full_span(CLASS, a.token), *dead;
   s->bits[0].mark = 4;
   flip();
-  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token), s);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), s);
   cr_assert(s->owner == b.token && s->clist == TRI_CLIST_BUSY && s->sweepgen == tri_state.sweepgen);
   cr_assert_eq(s->bits[0].alloc, 4);
   mark_all(s);
   dead = full_span(OTHER, a.token);
   flip();
-  cr_assert_eq(tri_mcentral_acquire(OTHER, b.token), dead, "an empty span is kept by who needs one");
+  cr_assert_eq(tri_mcentral_acquire(OTHER, b.token, 1), dead, "an empty span is kept by who needs one");
   cr_assert_eq(nspans(), 2);
 }
 
@@ -192,7 +192,7 @@ Test(mcentral, acquire_gives_up_sweeping_after_100_full_spans) {
   for (int i = 0; i < 150; i++) mark_all(full_span(CLASS, a.token));
   flip();
   size_t unswept = 0, before = nspans();
-  cr_assert_not_null(tri_mcentral_acquire(CLASS, a.token));
+  cr_assert_not_null(tri_mcentral_acquire(CLASS, a.token, 1));
   tri_mcentral_each(CLASS, count_unswept, &unswept);
   cr_assert_eq(unswept, 50);
   cr_assert_eq(nspans(), before + 1);
@@ -237,7 +237,7 @@ Test(mcentral, the_owner_is_told_once) {
   tri_mcentral_notify_rfree(s);
   cr_assert(linked(&a, s) && linked(&a, t) && !linked(&b, s));
   cr_assert(s->rpending == 1 && t->rpending == 1);
-  cr_assert_neq(tri_mcentral_acquire(CLASS, b.token), s, "what an owner was told of is not the central's");
+  cr_assert_neq(tri_mcentral_acquire(CLASS, b.token, 1), s, "what an owner was told of is not the central's");
 }
 
 /* [CENTRAL-2], [CENTRAL-3]: of a stale owner's span the central is told, and may give it to another. */
@@ -249,7 +249,7 @@ Test(mcentral, a_stale_owner_is_not_told) {
   tri_mcentral_drain_pending(CLASS);
   cr_assert(s->owner == 0 && s->clist == TRI_CLIST_PARTIAL && s->rpending == 0);
   cr_assert_eq(s->bits[0].rfree, 1, "the next owner collects it");
-  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token), s);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), s);
   cr_assert_eq(s->bits[0].rfree, 0);
 }
 
@@ -260,7 +260,7 @@ Test(mcentral, pending_frees_are_passed_on_to_a_later_owner) {
   tri_mcentral_release(s);
   remote_free(s);
   cr_assert_eq(s->clist, TRI_CLIST_PARTIAL);
-  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token), s);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), s);
   cr_assert_eq(s->bits[0].alloc & 3, 0);
   tri_mcentral_drain_pending(CLASS);
   cr_assert(linked(&b, s) && s->owner == b.token && s->clist == TRI_CLIST_BUSY);
@@ -271,7 +271,7 @@ Test(mcentral, a_reborn_span_is_told_on_to_its_new_class) {
   struct tri_mspan *s = full_span(CLASS, a.token);
   flip();
   remote_free(s);
-  cr_assert(tri_mcentral_sweep_one(CLASS));
+  cr_assert(tri_mcentral_sweep_some(CLASS, 1));
   cr_assert(s->state == TRI_SPAN_DEAD && s->rpending == 1);
   cr_assert_eq(full_span(OTHER, b.token), s, "mheap uses the struct again");
   remote_free(s);
@@ -286,7 +286,7 @@ Test(mcentral, acquire_skips_a_span_offered_in_vain) {
   struct tri_mspan *s = full_span(CLASS, a.token);
   tri_mcentral_release(s);
   tri_mcentral_notify_rfree(s); /* told, but the slot is in use again */
-  struct tri_mspan *t = tri_mcentral_acquire(CLASS, b.token);
+  struct tri_mspan *t = tri_mcentral_acquire(CLASS, b.token, 1);
   cr_assert(t != NULL && t != s && tri_mspan_has_room(t));
   cr_assert(s->owner == 0 && s->clist == TRI_CLIST_BUSY);
 }
@@ -304,10 +304,10 @@ Test(mcentral, large_objects_live_and_die) {
   cr_assert(s->state == TRI_SPAN_DEAD && t->state == TRI_SPAN_LARGE);
   t->bits[0].mark = 1;
   flip();
-  cr_assert(tri_mcentral_sweep_one(0));
+  cr_assert(tri_mcentral_sweep_some(0, 1));
   cr_assert(t->state == TRI_SPAN_LARGE && t->clist == TRI_CLIST_BUSY);
   flip();
-  cr_assert(tri_mcentral_sweep_one(0));
+  cr_assert(tri_mcentral_sweep_some(0, 1));
   cr_assert_eq(t->state, TRI_SPAN_DEAD);
   cr_assert_eq(nspans(), 0);
 }
@@ -337,13 +337,13 @@ Test(mcentral, no_memory_is_null) {
   cr_assert_null(tri_mcentral_alloc_large(HEAP_BYTES / TRI_PAGE_SIZE + 1, 1, true));
   while (tri_mcentral_alloc_large(100, 1, false)) continue;
   while (tri_mcentral_alloc_large(1, 1, false)) continue;
-  cr_assert_null(tri_mcentral_acquire(CLASS, a.token));
+  cr_assert_null(tri_mcentral_acquire(CLASS, a.token, 1));
 }
 
 static tri_aint got;
 
 static void *acquire_one(void *arg) {
-  tri_mcentral_acquire(CLASS, b.token);
+  tri_mcentral_acquire(CLASS, b.token, 1);
   tri_int_store_rel(&got, 1);
   return NULL;
 }
@@ -363,7 +363,7 @@ Test(mcentral, a_large_span_reborn_small_is_told_on) {
   struct tri_mspan *s = tri_mcentral_alloc_large(1, 1, false);
   flip();
   remote_free(s);
-  cr_assert(tri_mcentral_sweep_one(0));
+  cr_assert(tri_mcentral_sweep_some(0, 1));
   cr_assert_eq(full_span(OTHER, b.token), s);
   remote_free(s);
   cr_assert_not_null(tri_mcentral_alloc_large(1, 1, false));
