@@ -296,6 +296,7 @@ bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzer
   if (ok) {
     heap.inuse_pages += npages - old;
     s->npages = npages;
+    tri_int_store_rlx(&s->whole_pieces, 0);
   }
   tri_lock_release(&heap.lock);
   return ok;

@@ -56,6 +56,7 @@ struct tri_mspan {
 
   /* Third line: seldom touched. */
   struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room, while room is not NONE; owner only */
+  tri_aint whole_pieces;           /* large: pieces without an untouched page; markers only, see gc/mark.c */
 };
 static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "marking a small span touches two lines");
 static_assert(offsetof(struct tri_mspan, tnext) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");

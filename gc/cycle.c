@@ -32,6 +32,7 @@
 #include "alloc/mcentral.h"
 #include "gc/checkmark.h"
 #include "gc/gctrace.h"
+#include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
@@ -158,11 +159,12 @@ TRI_NOINLINE static void stopped_world(void) {
   if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
   sweep_all();
   cycle.heap_start = live_now_stw();
-  if (tri_roots_gather(malloc_replaced)) {
+  if (tri_pages_open() && tri_roots_gather(malloc_replaced)) {
     mark_and_terminate();
   } else {
     give_up_stw();
   }
+  tri_pages_close();
   tri_start_world();
   cycle.t_end = tri_now_ns();
 }

@@ -1,4 +1,4 @@
-/* Reading /proc/self/maps and which pages of a mapping hold data, without allocating. */
+/* Reading /proc/self/maps without allocating. */
 #ifndef TRI_GC_MAPS_H
 #define TRI_GC_MAPS_H
 
@@ -18,13 +18,5 @@ struct tri_mapping {
 /* Calls fn for each mapping in ascending order until it returns false. False when /proc cannot be read. Not
  * reentrant: for the cycle's runner, and for error messages before an abort. */
 bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg);
-
-/* Opens what tri_pages_each needs; false when the kernel offers nothing. */
-bool tri_pages_open(void);
-void tri_pages_close(void);
-/* Calls fn for each run of pages in [lo, hi) that are in memory or swapped out; with private_only not those that are
- * still the file's own. Never makes a page present. */
-bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
-                    void *arg);
 
 #endif

@@ -4,7 +4,8 @@
  *
  * Conservative: every aligned word of a scannable object counts, interior pointers too. In stacks and registers a word
  * that equals a slot's first byte keeps the slot before it as well (it may be that slot's end pointer).
- * An object of more than 128 KiB is scanned in pieces, each a grey entry (an address inside the object).
+ * An object of more than 128 KiB is scanned in pieces, each a grey entry (an address inside the object). Pages of large
+ * objects that the program never touched are left out.
  *
  * No step waits for memory that it has only just learnt of. Grey objects go through a short first-in first-out window
  * that prefetches them. Words in the heap's range are gathered as candidates, at least 64 if there is grey work at all,
@@ -29,6 +30,7 @@
 #include <sched.h>
 
 #include "alloc/mcentral.h"
+#include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/scan.h"
 #include "gc/slot.h"
@@ -36,6 +38,9 @@
 
 enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
 static const size_t PREFETCH_BYTES = 512;
+/* Reading so much takes ten times as long as asking which of its pages were ever touched. */
+#define SPARSE_BYTES ((size_t)64 << 10)
+#define ALL_WHOLE UINT32_MAX /* in whole_pieces: every piece is, for good */
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
@@ -164,14 +169,45 @@ static void scan_stack_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
   }
 }
 
+static void scan_run(uintptr_t lo, uintptr_t hi, void *hand) {
+  scan_words(hand, lo, hi);
+}
+
+static bool all_touched(struct tri_mspan *s) {
+  return tri_int_load_rlx(&s->whole_pieces) == ALL_WHOLE;
+}
+
+/* A page that was touched stays so: an object found without a hole is not asked about again. */
+static void found_whole(struct tri_mspan *s) {
+  unsigned pieces = (unsigned)tri_min((s->elemsize + TRI_OBLET_BYTES - SPARSE_BYTES) / TRI_OBLET_BYTES, ALL_WHOLE - 1);
+  if (tri_int_fetch_add_acq_rel(&s->whole_pieces, 1) + 1 == pieces) tri_int_store_rlx(&s->whole_pieces, ALL_WHOLE);
+}
+
+/* Only the pages that the program ever touched: the others would become present, and are many in sparse objects. */
+static void scan_touched(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
+  uint64_t before = h->m->scanned_bytes;
+  if (!tri_pages_each(lo, hi, false, scan_run, h)) {
+    scan_words(h, lo, hi);
+  } else if (h->m->scanned_bytes - before == hi - lo) {
+    found_whole(s);
+  }
+}
+
 static void scan_large(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + s.span->elemsize;
-  if (entry == start)
+  if (entry == start) {
+    if (!all_touched(s.span)) tri_int_store_rlx(&s.span->whole_pieces, 0);
     for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
       tri_work_put(&h->m->work, tri_grey(piece, s.span->spanclass));
-  scan_words(h, entry, tri_min(entry + TRI_OBLET_BYTES, end));
+  }
+  end = tri_min(entry + TRI_OBLET_BYTES, end);
+  if (end - entry < SPARSE_BYTES || all_touched(s.span)) {
+    scan_words(h, entry, end);
+  } else {
+    scan_touched(h, s.span, entry, end);
+  }
 }
 
 TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {

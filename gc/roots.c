@@ -32,6 +32,7 @@
 #include "alloc/ownmap.h"
 #include "gc/epoll.h"
 #include "gc/maps.h"
+#include "gc/pages.h"
 #include "gc/pthread_hooks.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
@@ -202,11 +203,9 @@ bool tri_roots_gather(bool malloc_mode) {
   nranges = 0;
   stack_bytes = globals_bytes = 0;
   overflow = false;
-  if (!tri_pages_open()) return false;
   bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
   if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
   add_left_stacks();
-  tri_pages_close();
   tri_lock_acquire(&roots_lock);
   add_registered();
   tri_lock_release(&roots_lock);

@@ -11,7 +11,8 @@ struct tri_root_range {
 };
 
 /* World stopped: lists every root range. malloc_mode: the whole process; otherwise loaded objects, stacks, thread-local
- * storage and registered ranges. False: the process's memory could not be listed, so nothing may be collected. */
+ * storage and registered ranges. Between tri_pages_open and _close. False: the process's memory could not be listed, so
+ * nothing may be collected. */
 bool tri_roots_gather(bool malloc_mode);
 /* The i-th range, in pieces of at most 256 KiB; false past the end. */
 bool tri_roots_get(size_t i, struct tri_root_range *ret);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gc/maps.h"
+#include "gc/pages.h"
 
 enum { PAGES = 16 };
 

@@ -72,6 +72,45 @@ static struct tri_mspan *fill_span(struct tri_mcache *c, unsigned spanclass, uin
   return tri_mheap_span_of(slots[0]);
 }
 
+static unsigned room_length(const struct tri_mcache *c, unsigned spanclass) {
+  unsigned n = 0;
+  for (const struct tri_mspan *s = c->cls[spanclass].room; s; s = s->tnext) n++;
+  return n;
+}
+
+/* A class of few slots to a span that asks the central again and again takes more each time; what it did not use goes
+ * back when its thread ends, pages and all. */
+Test(mcache, a_busy_class_takes_several_spans_at_once) {
+  enum { SPANS = 64 };
+  unsigned c = scan_class(1024), slots = tri_class_nelems[c / 2];
+  struct tri_mspan *listed[SPANS];
+  for (int i = 0; i < SPANS; i++) listed[i] = tri_mcentral_acquire(c, b.token, 1);
+  for (int i = 0; i < SPANS; i++) tri_mcentral_release(listed[i]);
+  unsigned expected[] = {1, 2, 4, 8, 16, 16};
+  for (unsigned i = 0; i < TRI_ARRAY_LEN(expected); i++) {
+    alloc(&a, c);
+    cr_assert_eq(room_length(&a, c), expected[i] - 1, "visit %u", i);
+    for (unsigned n = 1; n < expected[i] * slots; n++) alloc(&a, c);
+    cr_assert_eq(room_length(&a, c), 0);
+  }
+  cr_assert_eq(nspans(), SPANS);
+  alloc(&a, c);
+  cr_assert_eq(room_length(&a, c), 15);
+  tri_mcache_release(&a);
+  cr_assert_eq(nspans(), SPANS - 15, "untouched spans are not kept");
+}
+
+Test(mcache, large_slots_come_in_small_batches) {
+  unsigned c = scan_class(32768);
+  struct tri_mspan *listed[8];
+  for (int i = 0; i < 8; i++) listed[i] = tri_mcentral_acquire(c, b.token, 1);
+  for (int i = 0; i < 8; i++) tri_mcentral_release(listed[i]);
+  for (int i = 0; i < 8; i++) {
+    alloc(&a, c);
+    cr_assert_leq((room_length(&a, c) + 1) * tri_class_pages[c / 2], tri_max(16, tri_class_pages[c / 2]));
+  }
+}
+
 /* [CACHE-1] */
 Test(mcache, init_has_no_room_anywhere) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {

@@ -184,6 +184,51 @@ Test(mcentral, acquire_sweeps_before_it_grows_the_heap) {
   cr_assert_eq(nspans(), 2);
 }
 
+/* The chain's length; every span in it is swept, owned by the token and has room. */
+static unsigned chain_length(const struct tri_mspan *s, uint64_t token) {
+  unsigned n = 0;
+  for (; s; s = s->tnext, n++) {
+    cr_assert(s->owner == token && s->clist == TRI_CLIST_BUSY && s->sweepgen == tri_state.sweepgen);
+    cr_assert(tri_mspan_has_room(s));
+  }
+  return n;
+}
+
+Test(mcentral, acquire_brings_as_many_partial_spans_as_asked_for) {
+  struct tri_mspan *s[20];
+  for (int i = 0; i < 20; i++) s[i] = tri_mcentral_acquire(CLASS, a.token, 1);
+  for (int i = 0; i < 20; i++) tri_mcentral_release(s[i]);
+  cr_assert_eq(chain_length(tri_mcentral_acquire(CLASS, b.token, 3), b.token), 3);
+  cr_assert_eq(chain_length(tri_mcentral_acquire(CLASS, b.token, 1000), b.token), 16, "more than a batch");
+  cr_assert_eq(chain_length(tri_mcentral_acquire(CLASS, b.token, 16), b.token), 1, "what is left");
+  cr_assert_eq(chain_length(tri_mcentral_acquire(CLASS, b.token, 16), b.token), 1, "a new one, alone");
+  cr_assert_eq(nspans(), 21);
+}
+
+Test(mcentral, acquire_sweeps_a_batch_and_leaves_out_the_full_ones) {
+  struct tri_mspan *s[12];
+  for (int i = 0; i < 12; i++) {
+    s[i] = full_span(CLASS, a.token);
+    if (i % 3 == 0) mark_all(s[i]);
+    if (i % 3 == 1) s[i]->bits[0].mark = 1;
+  }
+  flip();
+  cr_assert_eq(chain_length(tri_mcentral_acquire(CLASS, b.token, 12), b.token), 8);
+  for (int i = 0; i < 12; i += 3) cr_assert(s[i]->owner == 0 && s[i]->clist == TRI_CLIST_BUSY);
+  cr_assert(tri_mcentral_all_swept());
+  cr_assert_eq(nspans(), 12, "the empty ones are kept by who needs them");
+}
+
+Test(mcentral, sweep_some_sweeps_a_batch_at_most) {
+  for (int i = 0; i < 20; i++) full_span(CLASS, a.token);
+  flip();
+  cr_assert_eq(tri_mcentral_sweep_some(CLASS, 3), 3);
+  cr_assert_eq(tri_mcentral_sweep_some(CLASS, 1000), 16);
+  cr_assert_eq(tri_mcentral_sweep_some(CLASS, 1000), 1);
+  cr_assert_eq(tri_mcentral_sweep_some(CLASS, 1000), 0);
+  cr_assert_eq(nspans(), 0);
+}
+
 static void count_unswept(struct tri_mspan *s, void *arg) {
   *(size_t *)arg += s->sweepgen != tri_state.sweepgen;
 }

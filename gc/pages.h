@@ -1,0 +1,15 @@
+/* Which pages of a range of memory hold data, without touching them and without allocating. */
+#ifndef TRI_GC_PAGES_H
+#define TRI_GC_PAGES_H
+
+#include "internal/base.h"
+
+/* Opens what tri_pages_each needs; false when the kernel offers nothing. */
+bool tri_pages_open(void);
+void tri_pages_close(void);
+/* Calls fn for each run of pages in [lo, hi) that are in memory or swapped out; with private_only not those that are
+ * still the file's own. Never makes a page present. Any number of threads at once, between open and close. */
+bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
+                    void *arg);
+
+#endif
