@@ -2,10 +2,11 @@
  * The leak: N GB allocated in all, 64 MiB live at any time, in 4 threads. What leaves the live window is forgotten, or,
  * with the second argument "free", freed, for comparison.
  *
- *   leak100g [GB [leak|free]]
+ *   leak100g [GB [leak|free [fill|ends]]]
  *
- * Prints the time and the peak RSS. Sizes go from 16 bytes to 60 KiB; each object is touched at both ends and checked
- * there when it leaves the window.
+ * Prints the time and the peak RSS. Sizes go from 16 bytes to 60 KiB. Each object is filled when it is allocated and
+ * read through when it leaves the window; with "ends" only its first and last byte are, so that the program does next
+ * to nothing but allocate: the worst case for a collector, which has to read the rest as well.
  */
 #include <pthread.h>
 #include <sys/resource.h>
@@ -20,7 +21,7 @@
 struct window {
   uint64_t bytes; /* still to allocate */
   uint64_t random;
-  bool honest;
+  bool honest, fill;
   unsigned char *object[WINDOW];
   uint32_t size[WINDOW];
 };
@@ -35,17 +36,31 @@ static uint32_t next_size(uint64_t *random) {
   return 4096 + low % 57345;
 }
 
+static bool whole(const unsigned char *p, uint32_t size, unsigned char content) {
+  return p[0] == content && memcmp(p, p + 1, size - 1) == 0;
+}
+
+static void check(const struct window *w, unsigned i) {
+  const unsigned char *p = w->object[i];
+  uint32_t size = w->size[i];
+  unsigned char content = (unsigned char)i;
+  bool ok = w->fill ? whole(p, size, content) : p[0] == content && p[size - 1] == content;
+  CHECK(ok, "object of %u bytes was overwritten", size);
+}
+
 static void replace(struct window *w, unsigned i, uint32_t size) {
   unsigned char *old = w->object[i];
   if (old != NULL) {
-    uint32_t s = w->size[i];
-    CHECK(old[0] == (unsigned char)s && old[s - 1] == (unsigned char)i, "object of %u bytes was overwritten", s);
+    check(w, i);
     if (w->honest) free(old);
   }
   unsigned char *p = malloc(size);
   CHECK(p != NULL, "malloc(%u)", size);
-  p[0] = (unsigned char)size;
-  p[size - 1] = (unsigned char)i;
+  if (w->fill) {
+    memset(p, (unsigned char)i, size);
+  } else {
+    p[0] = p[size - 1] = (unsigned char)i;
+  }
   w->object[i] = p;
   w->size[i] = size;
 }
@@ -67,18 +82,20 @@ int main(int argc, char **argv) {
   struct timespec from, to;
   double gigabytes = argc > 1 ? atof(argv[1]) : 1;
   bool honest = argc > 2 && strcmp(argv[2], "free") == 0;
+  bool fill = argc <= 3 || strcmp(argv[3], "fill") == 0;
   clock_gettime(CLOCK_MONOTONIC, &from);
   for (unsigned i = 0; i < THREADS; i++) {
     windows[i].bytes = (uint64_t)(gigabytes * 1e9 / THREADS);
     windows[i].random = i + 1;
     windows[i].honest = honest;
+    windows[i].fill = fill;
     CHECK(pthread_create(&t[i], NULL, leak, &windows[i]) == 0, "pthread_create");
   }
   for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
   clock_gettime(CLOCK_MONOTONIC, &to);
   getrusage(RUSAGE_SELF, &usage);
   double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
-  printf("%g GB %s in %.2f s, peak RSS %ld MiB, %lu collections\nok\n", gigabytes, honest ? "freed" : "leaked", seconds,
-         usage.ru_maxrss >> 10, probe_cycles());
+  printf("%g GB %s%s in %.2f s, peak RSS %ld MiB, %lu collections\nok\n", gigabytes, honest ? "freed" : "leaked",
+         fill ? "" : " (ends only)", seconds, usage.ru_maxrss >> 10, probe_cycles());
   return 0;
 }
