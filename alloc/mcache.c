@@ -107,6 +107,11 @@ static void room_unlink(struct tri_mcache *c, struct tri_mspan *s) {
   if (s->tnext) s->tnext->tprev = s->tprev;
 }
 
+static void count_empty(struct tri_mcache *c, struct tri_mspan *s) {
+  s->room = TRI_ROOM_EMPTY;
+  c->empty_bytes += s->npages << TRI_PAGE_SHIFT;
+}
+
 static void drain_inbox(struct tri_mcache *c) {
   if (tri_load_rlx(&c->inbox) == 0) return;
   uint64_t token = tri_load_rlx(&c->token);
@@ -180,6 +185,7 @@ static bool refill_from_central(struct tri_mcache *c, unsigned spanclass) {
   for (struct tri_mspan *more = s->tnext, *next; more; more = next) {
     next = more->tnext;
     room_push(c, more);
+    if (tri_mspan_empty(more)) count_empty(c, more);
   }
   set_current(c, spanclass, s);
   return use_group_from(c, spanclass, 0);
@@ -223,16 +229,16 @@ void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s) {
     tri_mcentral_retire(s);
     return;
   }
-  s->room = TRI_ROOM_EMPTY;
-  c->empty_bytes += bytes;
+  count_empty(c, s);
 }
 
 static void release_class(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_class *k = &c->cls[spanclass];
   while (k->room) {
     struct tri_mspan *s = k->room;
+    bool empty = s->room == TRI_ROOM_EMPTY;
     room_unlink(c, s);
-    if (tri_mspan_empty(s)) {
+    if (empty) {
       tri_mcentral_retire(s);
     } else {
       tri_mcentral_release(s);

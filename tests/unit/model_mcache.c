@@ -276,7 +276,7 @@ static void do_rare(void) {
       tri_mcache_flush(&caches[below(CACHES)]);
       break;
     case 5:
-      tri_mcentral_sweep_some(m.focus, 1);
+      tri_mcentral_sweep_some(m.focus, 1 + (unsigned)below(20));
       break;
     case 6:
       tri_mheap_release_free(TRI_PAGE_SIZE, 0);
