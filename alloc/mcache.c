@@ -53,6 +53,7 @@ static void reset_class(struct tri_mcache *c, unsigned spanclass) {
 static void new_token(struct tri_mcache *c) {
   uint64_t epoch = (tri_load_rlx(&c->token) >> 48) + 1;
   tri_store_rel(&c->token, epoch << 48 | (uint64_t)(uintptr_t)c);
+  tri_fence_seq(); /* before the inbox is emptied: see tri_mcentral_notify_rfree */
 }
 
 void tri_mcache_init(struct tri_mcache *c) {
@@ -255,7 +256,6 @@ void tri_mcache_release(struct tri_mcache *c) {
     for (; c->used[w]; c->used[w] &= c->used[w] - 1) release_class(c, w * 64 + (unsigned)__builtin_ctzll(c->used[w]));
   }
   new_token(c);
-  tri_fence_seq();
   drain_inbox(c);
 }
 

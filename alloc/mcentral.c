@@ -26,8 +26,6 @@
  */
 #include "alloc/mcentral.h"
 
-#include <sched.h>
-
 #include "alloc/mcache.h"
 #include "alloc/mspan_sweep.h"
 #include "internal/check.h"
@@ -53,6 +51,8 @@ struct mcentral {
 enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
 /* Spans that change hands under one hold of a central's lock. */
 enum { BATCH = 16 };
+/* How long to sleep while another thread sweeps: nobody wakes the sleeper. */
+enum { SWEEP_WAIT_NS = 50000 };
 
 __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
@@ -201,17 +201,24 @@ static void bury(struct tri_mspan *s, bool reclaimed) {
   tri_mheap_free_span(s, reclaimed);
 }
 
+/* A free came after the sweep had passed, and its word was not heeded since the span was in no list. */
+static bool freed_meanwhile(const struct tri_mspan *s) {
+  uint64_t any = 0;
+  for (uint32_t g = 0; g < s->ngroups; g++) any |= tri_load_acq(&s->bits[g].rfree);
+  return any != 0;
+}
+
 /*
  * Sweeps spans that take_unswept gave (clist NONE, sweepgen h - 1) and lists them again, or buries them. With a token
  * the caller wants those with room: they move to the front of s, owned by it, and their number is returned.
  */
 static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n, uint64_t token) {
   bool room[BATCH];
-  unsigned kept = 0, mine = 0;
+  unsigned kept = 0, mine = 0, large = 0; /* large spans are never taken */
   for (unsigned i = 0; i < n; i++) {
-    bool large = tri_int_load_acq(&s[i]->state) == TRI_SPAN_LARGE;
+    bool whole_span = tri_int_load_acq(&s[i]->state) == TRI_SPAN_LARGE;
     struct tri_sweep_result r = tri_mspan_sweep(s[i]);
-    if (r.live == 0 && (token == 0 || large)) {
+    if (r.live == 0 && (token == 0 || whole_span)) {
       bury(s[i], r.freed > 0);
     } else {
       room[kept] = r.live < s[i]->nelems;
@@ -221,13 +228,15 @@ static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n
   if (kept == 0) return 0;
   tri_lock_acquire(&m->lock);
   for (unsigned i = 0; i < kept; i++) {
-    bool take = room[i] && token != 0;
+    bool take = room[i] && token != 0, freed = freed_meanwhile(s[i]), small = s[i]->spanclass >= 2;
     if (take) tri_store_rel(&s[i]->owner, token);
-    list_push(m, s[i], room[i] && !take ? TRI_CLIST_PARTIAL : TRI_CLIST_BUSY);
+    list_push(m, s[i], !take && (room[i] || (freed && small)) ? TRI_CLIST_PARTIAL : TRI_CLIST_BUSY);
     tri_int_store_rel(&s[i]->sweepgen, sweepgen());
     if (take) s[mine++] = s[i];
+    if (freed && !small) s[large++] = s[i];
   }
   tri_lock_release(&m->lock);
+  while (large > 0) tri_mcentral_free_large(s[--large]);
   return mine;
 }
 
@@ -266,7 +275,8 @@ bool tri_mcentral_ensure_swept(struct tri_mspan *s) {
   }
   tri_lock_release(&m->lock);
   if (mine) sweep_taken(m, &s, 1, 0);
-  while (tri_int_load_acq(&s->state) != TRI_SPAN_DEAD && tri_int_load_acq(&s->sweepgen) == h - 1) sched_yield();
+  while (tri_int_load_acq(&s->state) != TRI_SPAN_DEAD && tri_int_load_acq(&s->sweepgen) == h - 1)
+    tri_futex_wait(&s->sweepgen, h - 1, SWEEP_WAIT_NS);
   return tri_int_load_acq(&s->state) != TRI_SPAN_DEAD;
 }
 
@@ -390,9 +400,11 @@ void tri_mcentral_free_large(struct tri_mspan *s) {
 }
 
 void tri_mcentral_flip_stw(void) {
+  /* All of them first: a pending stack may name a span reborn in another class, whose lists must not be half flipped.
+   */
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_mcentral_drain_pending(i);
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
     struct mcentral *m = &centrals[i];
-    tri_mcentral_drain_pending(i);
     tri_lock_acquire(&m->lock); /* against threads past their registration's end */
     tri_check(m->lists[TRI_CLIST_UNSWEPT].head == NULL);
     list_splice(m, TRI_CLIST_PARTIAL, TRI_CLIST_UNSWEPT);

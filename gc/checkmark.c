@@ -61,7 +61,12 @@ static void drain(void) {
   while (chk.depth > 0) {
     uintptr_t object = chk.stack[--chk.depth];
     struct tri_slot s;
-    if (tri_slot_find(object, &s)) visit_range(object, object + s.span->elemsize, false, "an object");
+    if (!tri_slot_find(object, &s)) continue;
+    for (uintptr_t lo = object, end = object + s.span->elemsize; lo < end;) {
+      size_t n = tri_roots_next_readable(&lo, end);
+      visit_range(lo, lo + n, false, "an object");
+      lo += n;
+    }
   }
 }
 

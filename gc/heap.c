@@ -132,18 +132,14 @@ void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags) {
   return alloc_outline(align, size, flags);
 }
 
-/* Frees a slot that is not in an own span. The registered caller is inside the runtime. */
+/* Frees a slot that is not in an own span. */
 static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p, const char *caller) {
   size_t size = s->span->elemsize;
   bool large = tri_int_load_acq(&s->span->state) == TRI_SPAN_LARGE;
   if (tri_fetch_or_seq(&s->group->rfree, s->bit) & s->bit) tri_misuse_double_free(p, s->span, caller);
-  if (tri_thread_is_registered(t)) {
-    t->mcache.live_delta -= (int64_t)size;
-    tri_mcache_flush_if_due(&t->mcache);
-  } else {
-    tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)size);
-  }
-  if (large && tri_thread_is_registered(t)) {
+  t->mcache.live_delta -= (int64_t)size;
+  tri_mcache_flush_if_due(&t->mcache);
+  if (large) {
     tri_mcentral_free_large(s->span);
   } else {
     tri_mcentral_notify_rfree(s->span);
@@ -155,20 +151,23 @@ bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *span, void *p) 
   bool plain = tri_int_load_acq(&span->state) == TRI_SPAN_SMALL &&
                tri_int_load_acq(&span->sweepgen) == tri_int_load_rlx(&tri_state.sweepgen) &&
                tri_slot_find((uintptr_t)p, &s) && tri_slot_start(&s) == (uintptr_t)p && tri_slot_in_use(&s);
+  size_t size = span->elemsize; /* once the bit is set the span may die and be born again */
   if (!plain || (tri_fetch_or_seq(&s.group->rfree, s.bit) & s.bit)) return false;
-  t->mcache.live_delta -= (int64_t)span->elemsize;
+  t->mcache.live_delta -= (int64_t)size;
   tri_mcentral_notify_rfree(span);
   if (t->mcache.live_delta < -FLUSH_BYTES) tri_mcache_flush(&t->mcache);
   return true;
 }
 
-/* Within a handler that interrupted the runtime no lock may be taken: the sweep does the rest. */
+/* Within a handler that interrupted the runtime no lock may be taken, and a thread that no stop waits for must not
+ * sweep: the owner or the sweep does the rest. */
 static void free_nested(void *p, const char *caller) {
   struct tri_slot s;
   if (!tri_slot_find((uintptr_t)p, &s) || !tri_slot_in_use(&s) || tri_slot_start(&s) != (uintptr_t)p)
     tri_misuse_bad_free(p, caller);
+  size_t size = s.span->elemsize;
   if (tri_fetch_or_seq(&s.group->rfree, s.bit) & s.bit) tri_misuse_double_free(p, s.span, caller);
-  tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)s.span->elemsize);
+  tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)size);
   tri_mcentral_notify_rfree(s.span);
 }
 
@@ -183,7 +182,7 @@ static struct tri_slot checked_slot(const void *p, const char *caller) {
 
 static void free_inside(struct tri_thread *t, void *p, const char *caller) {
   struct tri_slot s = checked_slot(p, caller);
-  if (tri_thread_is_registered(t) && tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
+  if (tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
     tri_mcache_free(&t->mcache, s.span, s.group, s.bit, (uintptr_t)p);
   } else {
     free_remote(t, &s, p, caller);
@@ -216,9 +215,7 @@ void tri_heap_free_slow(void *p, const char *caller) {
     return;
   } else if (is_foreign(p)) {
     free_foreign(p, caller);
-  } else if (!tri_thread_is_registered(t)) {
-    free_inside(t, p, caller);
-  } else if (!tri_runtime_enter(t)) {
+  } else if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) {
     free_nested(p, caller);
   } else {
     free_inside(t, p, caller);
@@ -232,7 +229,7 @@ static size_t usable_inside(const void *p, const char *caller) {
   struct tri_thread *t = tri_self;
   bool entered = tri_thread_is_registered(t) && tri_runtime_enter(t);
   struct tri_slot s;
-  if (entered || !tri_thread_is_registered(t)) {
+  if (entered) {
     s = checked_slot(p, caller);
   } else if (!tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s)) {
     tri_misuse_bad_free(p, caller);

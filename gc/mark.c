@@ -52,6 +52,7 @@ struct hand {
   uintptr_t base, used; /* the heap's range */
   unsigned ncandidates; /* below CANDIDATES between calls */
   unsigned first, filled;
+  bool careful;             /* some pages of the heap cannot be read */
   uintptr_t window[WINDOW]; /* grey entries, a ring */
   uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
 };
@@ -62,6 +63,7 @@ static struct hand new_hand(struct tri_marker *m) {
   h.base = tri_heap_range.base;
   h.used = tri_load_acq(&tri_heap_range.used_bytes);
   h.ncandidates = h.first = h.filled = 0;
+  h.careful = tri_roots_any_unreadable();
   return h;
 }
 
@@ -210,10 +212,24 @@ static void scan_large(struct hand *h, uintptr_t entry) {
   }
 }
 
+/* Where the program has taken rights from pages of the heap. */
+TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
+  struct tri_slot s;
+  if (!tri_slot_find(entry, &s)) return;
+  uintptr_t lo = entry, end = tri_slot_start(&s) + s.span->elemsize;
+  while (lo < end) {
+    size_t n = tri_roots_next_readable(&lo, end);
+    scan_words(h, lo, lo + n);
+    lo += n;
+  }
+}
+
 TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
   uintptr_t start = tri_grey_address(grey);
   unsigned c = tri_grey_class(grey);
-  if (tri_likely(c)) {
+  if (tri_unlikely(h->careful)) {
+    scan_readable(h, start);
+  } else if (tri_likely(c)) {
     size_t bytes = tri_class_size[c];
     if (bytes <= FEW_WORDS * sizeof(void *)) {
       scan_few_words(h, start, bytes / sizeof(void *));

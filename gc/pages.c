@@ -3,7 +3,7 @@
  * (gc/roots.c) and the marking of large objects (gc/mark.c). Reading an untouched page would make it present.
  *
  * Presence comes from the PAGEMAP_SCAN ioctl (Linux 6.7) or, where it is missing, from the words of
- * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared).
+ * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared, 58 guard).
  *
  * The runner of a cycle opens and closes; in between any marker may ask: the buffers are on its stack, and `no_scan`
  * only ever goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are cancellation
@@ -31,16 +31,37 @@ struct pm_scan_arg {
   uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 #define TRI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
-enum { PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4 };
+enum { PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4, PAGE_IS_GUARD = 1 << 8 };
+enum { GUARDS_UNKNOWN, GUARDS, NO_GUARDS };
 
 static int pagemap_fd = -1;
 static tri_aint no_scan; /* 1: this kernel has no PAGEMAP_SCAN */
+static tri_aint guards;  /* set by the first tri_pages_open */
+
+/* The kernel refuses categories that it does not know. */
+static bool scan_knows_guards(void) {
+  struct page_region region;
+  struct pm_scan_arg a = {.size = sizeof a,
+                          .start = tri_align_down((uintptr_t)&region, tri_os_page_size()),
+                          .vec = (uintptr_t)&region,
+                          .vec_len = 1,
+                          .category_mask = PAGE_IS_GUARD,
+                          .return_mask = PAGE_IS_GUARD};
+  a.end = a.start + tri_os_page_size();
+  return ioctl(pagemap_fd, TRI_PAGEMAP_SCAN, &a) >= 0;
+}
 
 bool tri_pages_open(void) {
   int saved_errno = errno;
   pagemap_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC);
+  if (pagemap_fd >= 0 && tri_int_load_rlx(&guards) == GUARDS_UNKNOWN)
+    tri_int_store_rlx(&guards, scan_knows_guards() ? GUARDS : NO_GUARDS);
   errno = saved_errno;
   return pagemap_fd >= 0;
+}
+
+bool tri_pages_may_be_guarded(void) {
+  return tri_int_load_rlx(&guards) == GUARDS;
 }
 
 void tri_pages_close(void) {
@@ -61,14 +82,13 @@ static bool scan_by_ioctl(uintptr_t lo, uintptr_t hi, bool private_only, void (*
                             .vec_len = SCAN_REGIONS,
                             .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
                             .return_mask = PAGE_IS_PRESENT};
-    if (private_only) {
-      a.category_mask = PAGE_IS_FILE;
-      a.category_inverted = PAGE_IS_FILE;
-    }
+    if (private_only) a.category_mask |= PAGE_IS_FILE;
+    if (tri_pages_may_be_guarded()) a.category_mask |= PAGE_IS_GUARD;
+    a.category_inverted = a.category_mask;
     int n = ioctl(pagemap_fd, TRI_PAGEMAP_SCAN, &a);
     if (n < 0) return false;
     for (int i = 0; i < n; i++) fn(regions[i].start, regions[i].end, arg);
-    if (a.walk_end <= lo) return true;
+    if (a.walk_end <= lo) return false;
     lo = a.walk_end;
   }
   return true;
@@ -76,8 +96,8 @@ static bool scan_by_ioctl(uintptr_t lo, uintptr_t hi, bool private_only, void (*
 
 static bool page_counts(uint64_t word, bool private_only) {
   bool here = word >> 62 != 0;
-  bool is_file = (word >> 61 & 1) != 0;
-  return here && !(private_only && is_file);
+  bool is_file = (word >> 61 & 1) != 0, guard = (word >> 58 & 1) != 0;
+  return here && !guard && !(private_only && is_file);
 }
 
 static bool scan_by_words(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t, uintptr_t, void *),

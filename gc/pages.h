@@ -7,8 +7,12 @@
 /* Opens what tri_pages_each needs; false when the kernel offers nothing. */
 bool tri_pages_open(void);
 void tri_pages_close(void);
+/* After open: true when this kernel can make single pages unreadable without splitting a mapping (MADV_GUARD_INSTALL);
+ * then no mapping is read unasked. */
+bool tri_pages_may_be_guarded(void);
 /* Calls fn for each run of pages in [lo, hi) that are in memory or swapped out; with private_only not those that are
- * still the file's own. Never makes a page present. Any number of threads at once, between open and close. */
+ * still the file's own. Guarded pages are left out. Never makes a page present. Any number of threads at once, between
+ * open and close. */
 bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
                     void *arg);
 

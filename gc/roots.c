@@ -17,6 +17,9 @@
  * dead and left out. A thread found off its own stack (sigaltstack, coroutine) has that mapping scanned as a stack,
  * and its whole own stack too. A stack inside our heap is a root object.
  *
+ * Pages of the heap that the program has protected (guard pages of stacks that it took from malloc, say) are listed as
+ * well: marking goes round those that cannot be read, and objects that have any are kept.
+ *
  * Locks: roots_lock (rank CENTRAL) guards registered ranges and held objects; gathering reads them with the world
  * stopped and takes it too, so that unregistered threads are excluded. Forbidden: allocating from the collected heap.
  */
@@ -34,6 +37,7 @@
 #include "gc/maps.h"
 #include "gc/pages.h"
 #include "gc/pthread_hooks.h"
+#include "gc/slot.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
 
@@ -43,6 +47,14 @@ static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as n
 static size_t nranges, committed_bytes;
 static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
+
+/* As many mappings as a process can have by default. 1.5 MiB of address space, touched only where it is used. */
+enum { MAX_PROTECTED = 1 << 16 };
+static struct protected_range {
+  uintptr_t lo, hi;
+  bool readable;
+} protected_ranges[MAX_PROTECTED]; /* of the last gathering; runner writes, markers read */
+static size_t nprotected;
 
 struct registered {
   uintptr_t lo;
@@ -95,7 +107,7 @@ static void add_code_pages(uintptr_t lo, uintptr_t hi, void *arg) {
 /* A readable piece of a mapping, free of own ranges and dead stack. */
 static void add_filtered(const struct tri_mapping *m, uintptr_t lo, uintptr_t hi, bool stack) {
   bool private_only = m->file && !m->shared;
-  bool direct = !m->file && !m->shared && hi - lo <= DIRECT_SCAN;
+  bool direct = !m->file && !m->shared && hi - lo <= DIRECT_SCAN && (stack || !tri_pages_may_be_guarded());
   bool code = m->executable && !m->file && !stack;
   if (code) {
     if (!tri_pages_each(lo, hi, false, add_code_pages, NULL)) overflow = true;
@@ -150,7 +162,42 @@ static void add_mapping(const struct tri_mapping *m) {
   if (lo < m->hi) add_without_own(m, lo, m->hi, m->stack);
 }
 
+/* A piece of the heap that the program has taken the rights from. They ascend, as the mappings do. */
+static void note_protected(const struct tri_mapping *m) {
+  uintptr_t base = tri_heap_range.base, end = base + tri_load_acq(&tri_heap_range.used_bytes);
+  uintptr_t lo = tri_max(m->lo, base), hi = tri_min(m->hi, end);
+  if (lo >= hi || (m->readable && m->writable)) return;
+  if (nprotected == MAX_PROTECTED) {
+    overflow = true;
+    return;
+  }
+  protected_ranges[nprotected++] = (struct protected_range){lo, hi, m->readable};
+}
+
+size_t tri_roots_next_readable(uintptr_t *lo, uintptr_t hi) {
+  size_t a = 0, b = nprotected; /* the first range that ends after lo */
+  while (a < b) {
+    size_t middle = (a + b) / 2;
+    if (protected_ranges[middle].hi > *lo) {
+      b = middle;
+    } else {
+      a = middle + 1;
+    }
+  }
+  for (; a < nprotected && protected_ranges[a].lo < hi; a++) {
+    if (protected_ranges[a].readable) continue;
+    if (protected_ranges[a].lo > *lo) return protected_ranges[a].lo - *lo;
+    *lo = tri_min(protected_ranges[a].hi, hi);
+  }
+  return hi - *lo;
+}
+
+bool tri_roots_any_unreadable(void) {
+  return nprotected > 0;
+}
+
 static bool process_mapping(const struct tri_mapping *m, void *arg) {
+  note_protected(m);
   if (!m->readable || m->special || m->device) return true;
   if (m->shared && !m->shared_anon) return true;
   if (m->file && !m->shared && m->executable) return true;
@@ -160,6 +207,7 @@ static bool process_mapping(const struct tri_mapping *m, void *arg) {
 
 /* API mode: only mappings with a thread's sp or thread block in them. */
 static bool stack_mapping(const struct tri_mapping *m, void *arg) {
+  note_protected(m);
   bool wanted = lowest_sp(m->lo, m->hi) != NULL;
   for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
     wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
@@ -194,13 +242,18 @@ static void add_heap_stacks(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     struct tri_mspan *s = t->sp ? tri_mheap_span_of(t->sp) : NULL;
     if (!s || tri_int_load_acq(&s->state) == TRI_SPAN_DEAD) continue;
-    uintptr_t slot = tri_mspan_slot(s, tri_mspan_index(s, t->sp));
-    add_range(slot, slot + s->elemsize, true);
+    uintptr_t lo = tri_mspan_slot(s, tri_mspan_index(s, t->sp)), end = lo + s->elemsize;
+    while (lo < end) {
+      size_t n = tri_roots_next_readable(&lo, end);
+      add_range(lo, lo + n, true);
+      lo += n;
+    }
   }
 }
 
 bool tri_roots_gather(bool malloc_mode) {
-  nranges = 0;
+  memset(protected_ranges, 0, nprotected * sizeof protected_ranges[0]); /* this memory is scanned, too */
+  nranges = nprotected = 0;
   stack_bytes = globals_bytes = 0;
   overflow = false;
   bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
@@ -226,6 +279,20 @@ uint64_t tri_roots_globals_bytes(void) {
   return globals_bytes;
 }
 
+/* Objects with protected pages stay: who got their memory next could not use it. */
+static void each_protected_object(void (*fn)(uintptr_t, void *), void *arg) {
+  for (size_t i = 0; i < nprotected; i++)
+    for (uintptr_t a = protected_ranges[i].lo; a < protected_ranges[i].hi;) {
+      struct tri_slot s;
+      if (tri_slot_find(a, &s)) {
+        fn(a, arg);
+        a = tri_slot_start(&s) + s.span->elemsize;
+      } else {
+        a = tri_align_down(a, TRI_PAGE_SIZE) + TRI_PAGE_SIZE;
+      }
+    }
+}
+
 static void each_heap_stack(void (*fn)(uintptr_t, void *), void *arg) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
     if (t->sp) fn(t->sp, arg);
@@ -235,6 +302,7 @@ void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_pthread_each_start_argument(fn, arg);
   tri_epoll_each_data(fn, arg);
   each_heap_stack(fn, arg);
+  each_protected_object(fn, arg);
   tri_lock_acquire(&roots_lock);
   tri_wordset_each(&held, fn, arg);
   tri_lock_release(&roots_lock);

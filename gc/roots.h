@@ -17,11 +17,17 @@ bool tri_roots_gather(bool malloc_mode);
 /* The i-th range, in pieces of at most 256 KiB; false past the end. */
 bool tri_roots_get(size_t i, struct tri_root_range *ret);
 
+/* Parts of the heap that the program has made unreadable, as the last gathering found them. next_readable: moves *lo to
+ * the first readable byte in [*lo, hi), or to hi, and returns how many bytes from there on are readable. */
+bool tri_roots_any_unreadable(void);
+size_t tri_roots_next_readable(uintptr_t *lo, uintptr_t hi);
+
 /* Bytes of the last gathering. */
 uint64_t tri_roots_stack_bytes(void);
 uint64_t tri_roots_globals_bytes(void);
 
-/* Single words that are roots: start arguments, uncollectable objects, epoll data. Calls fn for each; world stopped. */
+/* Single words that are roots: start arguments, uncollectable objects, epoll data, objects
+ * with protected pages. Calls fn for each; world stopped. */
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg);
 
 /* Registered ranges. 0, or an errno value. */

@@ -13,6 +13,10 @@
  *            callee-saved registers spilled above it.
  *   [STOP-3] a stop that ends before a late signal arrives is seen by its number: the handler compares request with
  *            resumed and returns.
+ *   [STOP-4] a leaving thread blocks all signals and then takes the C library's lock of cached stacks, which a parked
+ *            thread may hold: when only leaving threads are missing for two milliseconds, all may run for a moment and
+ *            the stop begins anew, with the registry's lock held throughout. The count of acks may then contain one of
+ *            the try before, so the world is stopped only when each thread has acked this request.
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
@@ -35,6 +39,9 @@
 
 /* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
 #define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
+/* How long leaving threads alone are waited for, and how long all may run before the next try. */
+#define PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
+#define RETRY_NS ((uint64_t)200 * 1000)
 
 static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
@@ -140,6 +147,11 @@ void tri_stop_init(int wanted_signal) {
   stop_signal = sig;
 }
 
+static void pause_ns(uint64_t ns) {
+  static tri_aint never;
+  tri_futex_wait(&never, 0, ns);
+}
+
 static void report_slow(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
     if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request)
@@ -154,7 +166,7 @@ static unsigned reap_dead(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
     next = t->next;
     if (t == tri_self || tri_int_load_acq(&t->acked_stop) == request) continue;
-    if (syscall(SYS_tgkill, getpid(), t->tid, 0) == 0 || errno != ESRCH) continue;
+    if (!tri_thread_is_dead(t)) continue;
     tri_thread_reap(t);
     n++;
   }
@@ -168,30 +180,45 @@ static unsigned chase_leaving(unsigned request, bool again, bool *ret_some) {
   for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
     next = t->next;
     if (t == tri_self || !tri_int_load_acq(&t->leaving) || tri_int_load_acq(&t->acked_stop) == request) continue;
-    if (syscall(SYS_tgkill, getpid(), t->tid, again ? stop_signal : 0) != 0 && errno == ESRCH) {
+    if (tri_thread_is_dead(t)) {
       tri_thread_reap(t);
       n++;
     } else {
+      if (again) syscall(SYS_tgkill, getpid(), t->tid, stop_signal);
       *ret_some = true;
     }
   }
   return n;
 }
 
-static void wait_for_acks(unsigned wanted, unsigned request) {
+static bool all_parked(unsigned request) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request) return false;
+  return true;
+}
+
+static bool only_leaving_missing(unsigned request) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request && !tri_int_load_acq(&t->leaving)) return false;
+  return true;
+}
+
+/* False: some leaving thread does not answer, perhaps because it waits for one that is parked. [STOP-4] */
+static bool wait_for_acks(unsigned wanted, unsigned request) {
   uint64_t start = tri_now_ns(), reported = 0;
   for (unsigned spins = 0;; spins++) {
     unsigned n = tri_int_load_acq(&acks);
-    if (n >= wanted) return;
+    if (n >= wanted && all_parked(request)) return true;
     if (spins < 200) {
       tri_spin_pause();
       continue;
     }
     bool leaving;
     wanted -= chase_leaving(request, spins % 256 == 0, &leaving);
-    if (tri_int_load_acq(&acks) >= wanted) return;
-    tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
+    if (tri_int_load_acq(&acks) >= wanted && all_parked(request)) return true;
     uint64_t waited = tri_now_ns() - start;
+    if (leaving && waited > PATIENCE_NS && only_leaving_missing(request)) return false;
+    tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
     if (waited - reported > REPORT_NS) {
       report_slow(request);
@@ -211,15 +238,18 @@ static bool send_stop(const struct tri_thread *t) {
       tri_warn("stopping the world: signal %d cannot be sent to thread %d (errno %d; RLIMIT_SIGPENDING?); trying on",
                stop_signal, t->tid, errno);
     }
-    static tri_aint never;
-    tri_futex_wait(&never, 0, 100 * 1000);
+    pause_ns(100 * 1000);
   }
   return true;
 }
 
-uint64_t tri_stop_world(void) {
-  uint64_t start = tri_now_ns();
-  tri_lock_acquire(&tri_registry_lock);
+void tri_start_world_keep_registry(void) {
+  tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
+  tri_futex_wake(&resumed, INT_MAX);
+}
+
+/* Under the registry lock. False: not all of them stopped, see wait_for_acks. */
+static bool stop_all(void) {
   unsigned request = tri_int_load_rlx(&epoch) + 1, wanted = 0;
   tri_int_store_rel(&epoch, request);
   tri_int_store_rel(&acks, 0);
@@ -233,14 +263,22 @@ uint64_t tri_stop_world(void) {
       tri_thread_reap(t);
     }
   }
-  if (tri_thread_is_registered(tri_self)) tri_self->alt_stack = on_alternate_stack();
-  wait_for_acks(wanted, request);
-  return tri_now_ns() - start;
+  return wait_for_acks(wanted, request);
 }
 
-void tri_start_world_keep_registry(void) {
-  tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
-  tri_futex_wake(&resumed, INT_MAX);
+uint64_t tri_stop_world(void) {
+  uint64_t start = tri_now_ns(), reported = start;
+  tri_lock_acquire(&tri_registry_lock);
+  while (!stop_all()) {
+    if (tri_now_ns() - reported > REPORT_NS) {
+      report_slow(tri_int_load_rlx(&epoch));
+      reported = tri_now_ns();
+    }
+    tri_start_world_keep_registry();
+    pause_ns(RETRY_NS);
+  }
+  if (tri_thread_is_registered(tri_self)) tri_self->alt_stack = on_alternate_stack();
+  return tri_now_ns() - start;
 }
 
 void tri_start_world(void) {

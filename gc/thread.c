@@ -19,6 +19,7 @@
 #include "gc/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -112,6 +113,26 @@ static void register_locked(struct tri_thread *t) {
   list_add(t);
 }
 
+/* A process's first thread stays a zombie that takes signals until the process ends. "TID (name) S ...": the name may
+ * hold anything, so the last parenthesis counts. */
+static bool leader_is_zombie(void) {
+  char stat[256];
+  long fd = syscall(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  long n = syscall(SYS_read, fd, stat, sizeof stat);
+  syscall(SYS_close, fd);
+  while (n > 0 && stat[n - 1] != ')') n--;
+  return n > 0 && (size_t)n + 1 < sizeof stat && stat[n + 1] == 'Z';
+}
+
+bool tri_thread_is_dead(const struct tri_thread *t) {
+  int saved_errno = errno, pid = getpid();
+  bool dead = syscall(SYS_tgkill, pid, t->tid, 0) != 0 && errno == ESRCH;
+  if (!dead && t->tid == pid) dead = leader_is_zombie();
+  errno = saved_errno;
+  return dead;
+}
+
 /* Frees the blocks of threads that have died, when there are many of them. */
 static void reap_left(void) {
   unsigned still = 0;
@@ -119,7 +140,7 @@ static void reap_left(void) {
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
     if (!tri_int_load_rlx(&t->leaving) || t == tri_self) continue;
-    if (syscall(SYS_tgkill, getpid(), t->tid, 0) != 0 && errno == ESRCH) {
+    if (tri_thread_is_dead(t)) {
       tri_thread_reap(t);
     } else {
       still++;

@@ -42,6 +42,8 @@ struct tri_thread *tri_thread_register(void);
 void tri_thread_find_stack(struct tri_thread *t);
 /* The calling thread is past its last key destructor: gives its spans up and stays registered until it is dead. */
 void tri_thread_leave(void);
+/* True when the kernel has no such thread any more, or only the zombie of the process's first. */
+bool tri_thread_is_dead(const struct tri_thread *t);
 /* Under the lock: a thread that is known to be dead. Its spans become unowned at the next cycle. */
 void tri_thread_reap(struct tri_thread *t);
 /* In a fork child, world stopped at the fork: every thread but the caller is gone. */

@@ -170,6 +170,29 @@ Test(mcentral, flip_checks_that_all_is_swept) {
   cr_assert_eq(child_run(flip_with_unswept_spans), 128 + 6);
 }
 
+/* The struct of a large span that died while a pending stack named it is born again in the other class of large spans,
+ * and freed there: the flip must not take it from a half-flipped list. */
+Test(mcentral, flip_drains_every_class_before_it_flips_any) {
+  struct tri_mspan *s = tri_mcentral_alloc_large(10, 1, true);
+  s->bits[0].mark = 1;
+  flip();
+  remote_free(s);
+  cr_assert(tri_mcentral_sweep_some(1, 1));
+  cr_assert_eq(s->state, TRI_SPAN_DEAD);
+  struct tri_mspan *again = tri_mcentral_alloc_large(10, 1, false), *other = tri_mcentral_alloc_large(10, 1, false);
+  cr_assert_eq(again, s);
+  cr_assert_eq(s->rpending, 1);
+  remote_free(again);
+  other->bits[0].mark = 1;
+  flip();
+  size_t n = 0;
+  tri_mcentral_each(0, count_spans, &n);
+  cr_assert_eq(n, 1);
+  cr_assert(tri_mcentral_sweep_some(0, 1));
+  cr_assert_eq(nspans(), 1);
+  tri_mheap_check();
+}
+
 Test(mcentral, acquire_sweeps_before_it_grows_the_heap) {
   struct tri_mspan *s = full_span(CLASS, a.token), *dead;
   s->bits[0].mark = 4;
