@@ -56,12 +56,12 @@ NOINLINE static uintptr_t hidden_protected(void) {
 /* Forgotten with its protection: were it reclaimed, the blocks that follow would end in a fault. */
 static void forgotten(void) {
   uintptr_t hidden[16];
+  static char *taken[256];
   for (int i = 0; i < 16; i++) hidden[i] = hidden_protected();
   wipe();
-  for (int round = 0; round < 4; round++) {
-    collect();
-    for (int i = 0; i < 64; i++) free(aligned(4 * PAGE));
-  }
+  collect();
+  for (int i = 0; i < 256; i++) taken[i] = aligned(4 * PAGE);
+  for (int i = 0; i < 256; i++) free(taken[i]);
   for (int i = 0; i < 16; i++) CHECK(!probe_live() || probe_base(UNHIDE(hidden[i])) != NULL, "%d was reclaimed", i);
 }
 
