@@ -11,25 +11,10 @@
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 #define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL, Linux 6.13 */
 
-static char *block;
-static size_t stride;
-
-static void put(int i, void *p) {
-  *(void **)(void *)(block + (size_t)i * stride) = p;
-}
-static void *get(int i) {
-  return *(void **)(void *)(block + (size_t)i * stride);
-}
-
 /* Pointers in the first page and in those after the second, which is protected. */
 static void keep_beside(char *memory, size_t bytes, const char *name) {
-  struct keep kind = {name, put, get};
-  block = memory;
-  stride = PAGE / KEEP;
-  keep_run(&kind);
-  block = memory + 2 * PAGE;
-  stride = (bytes - 2 * PAGE) / KEEP & ~(sizeof(void *) - 1);
-  keep_run(&kind);
+  keep_in_block(memory, PAGE, name);
+  keep_in_block(memory + 2 * PAGE, bytes - 2 * PAGE, name);
 }
 
 static char *aligned(size_t bytes) {

@@ -9,23 +9,6 @@
 
 #define HUGE ((size_t)64 << 20)
 
-static char *block;
-static size_t stride;
-
-static void put(int i, void *p) {
-  *(void **)(void *)(block + (size_t)i * stride) = p;
-}
-static void *get(int i) {
-  return *(void **)(void *)(block + (size_t)i * stride);
-}
-
-static void keep_in(char *memory, size_t bytes, const char *name) {
-  struct keep kind = {name, put, get};
-  block = memory;
-  stride = (bytes - sizeof(void *)) / (KEEP - 1) & ~(sizeof(void *) - 1);
-  keep_run(&kind);
-}
-
 static size_t resident_pages(char *p, size_t bytes) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
   unsigned char *in = malloc(bytes / page);
@@ -41,7 +24,7 @@ static void untouched_stay_away(void) {
   CHECK(p != NULL, "malloc");
   char *whole = (char *)(((uintptr_t)p + 65535) & ~(uintptr_t)65535);
   madvise(whole, HUGE - 65536, MADV_NOHUGEPAGE);
-  keep_in(p, HUGE, "few pages of 64 MiB");
+  keep_in_block(p, HUGE, "few pages of 64 MiB");
   size_t n = resident_pages(whole, HUGE - 65536);
   CHECK(!probe_live() || n <= 2 * KEEP, "%zu pages present, %d touched", n, KEEP);
   free(p);
@@ -50,14 +33,14 @@ static void untouched_stay_away(void) {
 static void filled_and_grown(size_t bytes) {
   char *p = malloc(bytes);
   CHECK(p != NULL, "malloc");
-  keep_in(p, bytes, "sparse");
+  keep_in_block(p, bytes, "sparse");
   memset(p, 0, bytes);
-  keep_in(p, bytes, "filled");
+  keep_in_block(p, bytes, "filled");
   collect();
-  keep_in(p, bytes, "filled, asked before");
+  keep_in_block(p, bytes, "filled, asked before");
   p = realloc(p, 3 * bytes);
   CHECK(p != NULL, "realloc");
-  keep_in(p, 3 * bytes, "grown");
+  keep_in_block(p, 3 * bytes, "grown");
   free(p);
 }
 

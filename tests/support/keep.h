@@ -52,4 +52,26 @@ static void keep_run(const struct keep *kind) {
   printf("%s\n", kind->name);
 }
 
+/* Places in a block of the program's, `stride` bytes apart. */
+UNUSED static struct {
+  char *block;
+  size_t stride;
+} keep_where;
+
+UNUSED static void keep_put_in_block(int i, void *p) {
+  *(void **)(void *)(keep_where.block + (size_t)i * keep_where.stride) = p;
+}
+
+UNUSED static void *keep_get_from_block(int i) {
+  return *(void **)(void *)(keep_where.block + (size_t)i * keep_where.stride);
+}
+
+/* The last place ends with the block, or a little before. */
+UNUSED static void keep_in_block(char *block, size_t bytes, const char *name) {
+  struct keep kind = {name, keep_put_in_block, keep_get_from_block};
+  keep_where.block = block;
+  keep_where.stride = (bytes - sizeof(void *)) / (KEEP - 1) & ~(sizeof(void *) - 1);
+  keep_run(&kind);
+}
+
 #endif
