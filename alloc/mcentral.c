@@ -201,8 +201,8 @@ static void bury(struct tri_mspan *s, bool reclaimed) {
   tri_mheap_free_span(s, reclaimed);
 }
 
-/* A free came after the sweep had passed, and its word was not heeded since the span was in no list. */
-static bool freed_meanwhile(const struct tri_mspan *s) {
+/* Other threads freed slots of s. */
+static bool freed_by_others(const struct tri_mspan *s) {
   uint64_t any = 0;
   for (uint32_t g = 0; g < s->ngroups; g++) any |= tri_load_acq(&s->bits[g].rfree);
   return any != 0;
@@ -228,7 +228,8 @@ static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n
   if (kept == 0) return 0;
   tri_lock_acquire(&m->lock);
   for (unsigned i = 0; i < kept; i++) {
-    bool take = room[i] && token != 0, freed = freed_meanwhile(s[i]), small = s[i]->spanclass >= 2;
+    /* A free may have come after the sweep had passed, and its word not been heeded, since the span was in no list. */
+    bool take = room[i] && token != 0, freed = freed_by_others(s[i]), small = s[i]->spanclass >= 2;
     if (take) tri_store_rel(&s[i]->owner, token);
     list_push(m, s[i], !take && (room[i] || (freed && small)) ? TRI_CLIST_PARTIAL : TRI_CLIST_BUSY);
     tri_int_store_rel(&s[i]->sweepgen, sweepgen());
@@ -425,6 +426,22 @@ bool tri_mcentral_all_swept(void) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++)
     if (!list_is_empty(&centrals[i], TRI_CLIST_UNSWEPT)) return false;
   return true;
+}
+
+static void untell(struct tri_mspan *s, void *arg) {
+  if (tri_int_load_rlx(&s->rpending)) tri_int_store_rel(&s->rpending, 0);
+}
+
+static void tell(struct tri_mspan *s, void *arg) {
+  if (freed_by_others(s)) tri_mcentral_notify_rfree(s);
+}
+
+void tri_mcentral_retell(void) {
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
+    tri_store_rlx(&centrals[i].pending, 0);
+    tri_mcentral_each(i, untell, NULL);
+  }
+  for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_mcentral_each(i, tell, NULL);
 }
 
 void tri_mcentral_lock_all(void) {

@@ -45,6 +45,10 @@ void tri_mcentral_each(unsigned spanclass, void (*fn)(struct tri_mspan *, void *
 /* True when every list is empty of unswept spans. */
 bool tri_mcentral_all_swept(void);
 
+/* In a fork's child, alone, when a thread that is gone was inside the runtime: stacks of remote frees that it had taken
+ * are lost, so they are all made anew from the spans' bits. The caller's own inbox is empty. */
+void tri_mcentral_retell(void);
+
 void tri_mcentral_lock_all(void); /* fork */
 void tri_mcentral_unlock_all(void);
 

@@ -1,10 +1,14 @@
 /*
  * fork in a threaded program: the child must not inherit a half-done operation of a thread that it does not have.
  *
- *   prepare: cycle lock (no cycle runs) -> stop the world (nobody is inside the runtime) -> every lock of the runtime
- * in rank order -> let the threads run, registry locked: they get no further than their fast paths, whose one-word
- * changes are whole at any moment parent:  the locks in reverse order child:   the other threads, the collector and the
- * markers are forgotten (they start again when they are needed); then as the parent
+ *   prepare:  cycle lock (no cycle runs) -> stop the world (nobody is inside the runtime)
+ *             -> every lock of the runtime in rank order -> let the threads run, the registry locked
+ *   parent:   the locks in reverse order
+ *   child:    the other threads, the collector and the markers are forgotten (they start again when they are needed);
+ *             then as the parent
+ *
+ * The threads that run on get no further than the first lock. What they may leave half done is a fast path, a change of
+ * one word, and stacks of remote frees that they had taken off before they met a lock: the child builds those anew.
  *
  * The world does not stay stopped: between our prepare handler and the fork itself the C library takes locks of its own
  * (stdio's list, name service), which a stopped thread might hold. A collector thread that sweeps is a registered
@@ -73,11 +77,16 @@ static void in_parent(void) {
   finish();
 }
 
+static void retell(void) {
+  if (tri_thread_is_registered(tri_self)) tri_store_rlx(&tri_self->mcache.inbox, 0);
+  tri_mcentral_retell();
+}
+
 static void in_child(void) {
   if (!prepared) return;
   tri_offheap_fork_child();
   unlock_all(); /* first: forgetting threads takes their pool's lock */
-  tri_thread_after_fork();
+  if (tri_thread_after_fork()) retell();
   tri_pthread_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();

@@ -220,12 +220,16 @@ void tri_thread_reap(struct tri_thread *t) {
   tri_fixalloc_free(&thread_pool, t);
 }
 
-void tri_thread_after_fork(void) {
+bool tri_thread_after_fork(void) {
+  bool inside = false;
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
-    if (t != tri_self) tri_thread_reap(t);
+    if (t == tri_self) continue;
+    inside |= tri_int_load_rlx(&t->in_runtime) != 0;
+    tri_thread_reap(t);
   }
   if (tri_thread_is_registered(tri_self)) {
     tri_self->tid = (int)syscall(SYS_gettid);
   }
+  return inside;
 }

@@ -46,8 +46,8 @@ void tri_thread_leave(void);
 bool tri_thread_is_dead(const struct tri_thread *t);
 /* Under the lock: a thread that is known to be dead. Its spans become unowned at the next cycle. */
 void tri_thread_reap(struct tri_thread *t);
-/* In a fork child, world stopped at the fork: every thread but the caller is gone. */
-void tri_thread_after_fork(void);
+/* In a fork child: every thread but the caller is gone. True when one of them was inside the runtime. */
+bool tri_thread_after_fork(void);
 
 TRI_INLINE bool tri_thread_is_registered(const struct tri_thread *t) {
   return t != &tri_thread_none && t != &tri_thread_gone;

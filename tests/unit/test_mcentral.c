@@ -170,6 +170,27 @@ Test(mcentral, flip_checks_that_all_is_swept) {
   cr_assert_eq(child_run(flip_with_unswept_spans), 128 + 6);
 }
 
+/* What a fork's child finds: words taken off a stack by a thread that it does not have, and words still in stacks. */
+Test(mcentral, retell_finds_every_remote_free_again) {
+  struct tri_mspan *owned = full_span(CLASS, a.token), *unowned = full_span(CLASS, a.token),
+                   *still = full_span(CLASS, a.token);
+  struct tri_mspan *large = tri_mcentral_alloc_large(3, 1, false), *quiet = full_span(CLASS, a.token);
+  tri_mcentral_release(unowned);
+  remote_free(still);
+  struct tri_mspan *lost[] = {owned, unowned, large};
+  for (int i = 0; i < 3; i++) {
+    tri_fetch_or_seq(&lost[i]->bits[0].rfree, 1);
+    tri_int_store_rel(&lost[i]->rpending, 1);
+  }
+  tri_store_rlx(&a.inbox, 0);
+  tri_mcentral_retell();
+  cr_assert(linked(&a, owned) && linked(&a, still) && !linked(&a, quiet));
+  cr_assert_eq(quiet->rpending, 0);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), unowned);
+  tri_mcentral_drain_pending(0);
+  cr_assert_eq(large->state, TRI_SPAN_DEAD);
+}
+
 /* The struct of a large span that died while a pending stack named it is born again in the other class of large spans,
  * and freed there: the flip must not take it from a half-flipped list. */
 Test(mcentral, flip_drains_every_class_before_it_flips_any) {
