@@ -100,17 +100,29 @@ static unsigned find_slots(const uintptr_t *candidate, struct tri_mspan **span, 
   return out;
 }
 
-static void mark_slot(struct tri_marker *m, const struct found *f) {
-  struct tri_bitgroup *g = f->group;
+/* Sets marks in one group; returns those that this marker set. */
+static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
   uint64_t mark = tri_load_rlx(&g->mark);
-  if (!(g->alloc & ~tri_load_rlx(&g->rfree) & ~mark & f->bit)) return;
-  if (markers > 1) {
-    if (tri_fetch_or_rlx(&g->mark, f->bit) & f->bit) return;
-  } else {
-    tri_store_rlx(&g->mark, mark | f->bit);
+  bits &= g->alloc & ~tri_load_rlx(&g->rfree) & ~mark;
+  if (!bits) return 0;
+  if (markers > 1) return bits & ~tri_fetch_or_rlx(&g->mark, bits);
+  tri_store_rlx(&g->mark, mark | bits);
+  return bits;
+}
+
+/* Neighbours in the heap are often found together: their marks are set at one go. */
+static void mark_slots(struct tri_marker *m, const struct found *f, unsigned n) {
+  for (unsigned i = 0, end; i < n; i = end) {
+    uint64_t bits = f[i].bit;
+    for (end = i + 1; end < n && f[end].group == f[i].group; end++) bits |= f[end].bit;
+    uint64_t won = set_marks(f[i].group, bits);
+    for (unsigned k = i; won && k < end; k++) {
+      if (!(won & f[k].bit)) continue;
+      won &= ~f[k].bit; /* the same slot may come again */
+      m->marked_bytes += f[k].bytes;
+      if (!tri_grey_noscan(f[k].grey)) tri_work_put(&m->work, f[k].grey);
+    }
   }
-  m->marked_bytes += f->bytes;
-  if (!tri_grey_noscan(f->grey)) tri_work_put(&m->work, f->grey);
 }
 
 /* The candidates become marked slots and grey work, in three passes: each asks for the memory that the next reads. */
@@ -121,7 +133,7 @@ TRI_NOINLINE static void mark_candidates(struct hand *h) {
   unsigned n = find_spans(h, candidate, span);
   n = find_slots(candidate, span, n, found);
   h->ncandidates = 0;
-  for (unsigned i = 0; i < n; i++) mark_slot(h->m, &found[i]);
+  mark_slots(h->m, found, n);
   if (tri_int_load_rlx(&idle) > 0 && !tri_work_available()) tri_work_share(&h->m->work);
 }
 
