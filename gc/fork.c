@@ -28,6 +28,7 @@
 #include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
+#include "gc/signals.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -83,6 +84,7 @@ static void retell(void) {
 }
 
 static void in_child(void) {
+  tri_signals_after_fork();
   if (!prepared) return;
   tri_offheap_fork_child();
   unlock_all(); /* first: forgetting threads takes their pool's lock */

@@ -8,7 +8,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/sem.h>
 #include <threads.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "internal/base.h"
 
@@ -30,6 +33,19 @@ struct tri_real {
   int (*sigwait)(const sigset_t *, int *);
   int (*sigwaitinfo)(const sigset_t *, siginfo_t *);
   int (*sigtimedwait)(const sigset_t *, siginfo_t *, const struct timespec *);
+  int (*nanosleep)(const struct timespec *, struct timespec *);
+  int (*clock_nanosleep)(clockid_t, int, const struct timespec *, struct timespec *);
+  int (*usleep)(useconds_t);
+  unsigned (*sleep)(unsigned);
+  int (*pause)(void);
+  int (*poll)(struct pollfd *, nfds_t, int);
+  int (*select)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
+  int (*epoll_wait)(int, struct epoll_event *, int, int);
+  ssize_t (*msgrcv)(int, void *, size_t, long, int);
+  int (*msgsnd)(int, const void *, size_t, int);
+  int (*semop)(int, struct sembuf *, size_t);
+  int (*semtimedop)(int, struct sembuf *, size_t, const struct timespec *);
+  sighandler_t (*sysv_signal)(int, sighandler_t);
   int (*epoll_ctl)(int, int, int, struct epoll_event *);
 };
 

@@ -1,28 +1,27 @@
 /*
  * The signal calls that could keep a thread from being stopped, interposed: the stop signal is taken out of every mask
- * that a program sets, and its disposition cannot be changed. Programs do not see a difference: the signal is one they
- * did not use when they started.
+ * that a program sets (masks for the time of a wait: gc/blocking.c), and its disposition cannot be changed. Programs do
+ * not see a difference: the signal is one they did not use when they started.
  *
- * Masks: sigprocmask, pthread_sigmask, sigaction's sa_mask. Calls that swap the mask for the time of a wait
- * (sigsuspend, ppoll, pselect, epoll_pwait) do so in the kernel; a mask with our signal in it only delays a stop until
- * they return, so they are given a mask without it too.
+ * A program's handlers are called through on_program_signal, since one may interrupt a safe region and must leave it
+ * before anything of the program's runs. What the program asks for its handlers is answered with its own.
  *
- * All of these keep the C library's results and errno. Async-signal-safe, as the originals.
+ * All of these keep the C library's results and errno. Async-signal-safe, as the originals: actions_lock is held with
+ * all signals blocked.
  */
+#include "gc/signals.h"
+
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stddef.h>
-#include <sys/epoll.h>
-#include <sys/select.h>
 #include <sys/signalfd.h>
 
 #include "gc/real.h"
+#include "gc/region.h"
 #include "gc/runtime.h"
 #include "gc/stop.h"
 #include "internal/check.h"
 
-static const sigset_t *without_ours(const sigset_t *set, sigset_t *copy) {
+const sigset_t *tri_signals_without_ours(const sigset_t *set, sigset_t *copy) {
   int sig = tri_stop_signal();
   if (!set || sig == 0 || !sigismember(set, sig)) return set;
   *copy = *set;
@@ -33,13 +32,13 @@ static const sigset_t *without_ours(const sigset_t *set, sigset_t *copy) {
 TRI_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
   sigset_t copy;
   if (how == SIG_UNBLOCK) return tri_real()->pthread_sigmask(how, set, old);
-  return tri_real()->pthread_sigmask(how, without_ours(set, &copy), old);
+  return tri_real()->pthread_sigmask(how, tri_signals_without_ours(set, &copy), old);
 }
 
 TRI_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
   sigset_t copy;
   if (how == SIG_UNBLOCK) return tri_real()->sigprocmask(how, set, old);
-  return tri_real()->sigprocmask(how, without_ours(set, &copy), old);
+  return tri_real()->sigprocmask(how, tri_signals_without_ours(set, &copy), old);
 }
 
 static bool is_ours(int sig) {
@@ -63,72 +62,141 @@ static int pretend(int sig, const struct sigaction *act, struct sigaction *old) 
   return 0;
 }
 
+/* The program's actions where the kernel has on_program_signal. */
+struct program_action {
+  tri_aword handler; /* a function of one or three arguments */
+  tri_aint siginfo;  /* 1: of three */
+};
+static struct program_action actions[NSIG]; /* written under actions_lock */
+static struct tri_lock actions_lock = TRI_LOCK_INIT(TRI_RANK_LEAF);
+
+/* Its holder may be a thread that the child does not have. An entry is at worst newer than the kernel's action. */
+void tri_signals_after_fork(void) {
+  actions_lock = (struct tri_lock)TRI_LOCK_INIT(TRI_RANK_LEAF);
+}
+
+/* A coroutine may go on in another thread: tri_self is asked again. */
+static void on_program_signal(int sig, siginfo_t *info, void *context) {
+  void (*handler)(int, siginfo_t *, void *) = (void (*)(int, siginfo_t *, void *))tri_load_acq(&actions[sig].handler);
+  struct tri_region_interrupted was = tri_region_interrupt(tri_self);
+  handler(sig, info, context);
+  tri_region_resume(tri_self, &was);
+}
+
+static void lock_actions(sigset_t *old) {
+  sigset_t all;
+  sigfillset(&all);
+  tri_real()->pthread_sigmask(SIG_SETMASK, &all, old);
+  tri_lock_acquire_unranked(&actions_lock);
+}
+
+static void unlock_actions(const sigset_t *old) {
+  tri_lock_release_unranked(&actions_lock);
+  tri_real()->pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+static bool is_function(sighandler_t handler) {
+  return handler != SIG_DFL && handler != SIG_IGN && handler != SIG_ERR && handler != SIG_HOLD;
+}
+
+static bool is_wrapper(sighandler_t handler) {
+  return (uintptr_t)handler == (uintptr_t)on_program_signal;
+}
+
+/* A wrapper that comes back (from sigset, or a raw system call) stands for what it calls already. */
+static void set_action(int sig, uintptr_t handler, bool siginfo) {
+  if (is_wrapper((sighandler_t)handler)) return;
+  tri_store_rel(&actions[sig].handler, handler);
+  tri_int_store_rel(&actions[sig].siginfo, siginfo);
+}
+
+/* What the kernel says of the action before, in the program's terms. */
+static void translate(struct sigaction *old, uintptr_t handler, bool siginfo) {
+  if (!old || !is_wrapper(old->sa_handler)) return;
+  old->sa_handler = (sighandler_t)handler;
+  if (!siginfo) old->sa_flags &= ~SA_SIGINFO;
+}
+
+static int change_action(int sig, const struct sigaction *act, struct sigaction *old) {
+  uintptr_t before = tri_load_rlx(&actions[sig].handler);
+  bool siginfo_before = tri_int_load_rlx(&actions[sig].siginfo);
+  struct sigaction copy;
+  if (act) {
+    sigset_t mask;
+    copy = *act;
+    copy.sa_mask = *tri_signals_without_ours(&act->sa_mask, &mask);
+    if (is_function(act->sa_handler)) {
+      set_action(sig, (uintptr_t)act->sa_handler, (act->sa_flags & SA_SIGINFO) != 0);
+      copy.sa_sigaction = on_program_signal;
+      copy.sa_flags |= SA_SIGINFO;
+    }
+  }
+  int r = tri_real()->sigaction(sig, act ? &copy : NULL, old);
+  if (r != 0 && act) set_action(sig, before, siginfo_before);
+  if (r == 0) translate(old, before, siginfo_before);
+  return r;
+}
+
+static bool is_signal(int sig) {
+  return sig > 0 && sig < NSIG;
+}
+
 TRI_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction *old) {
   if (is_ours(sig)) return pretend(sig, act, old);
-  if (!act) return tri_real()->sigaction(sig, act, old);
-  struct sigaction copy = *act;
+  if (!is_signal(sig)) return tri_real()->sigaction(sig, act, old);
   sigset_t mask;
-  copy.sa_mask = *without_ours(&act->sa_mask, &mask);
-  return tri_real()->sigaction(sig, &copy, old);
+  lock_actions(&mask);
+  int r = change_action(sig, act, old);
+  unlock_actions(&mask);
+  return r;
+}
+
+/* The forms of signal() differ in the flags that the C library chooses. */
+static sighandler_t change_handler(int sig, sighandler_t handler, sighandler_t (*real)(int, sighandler_t)) {
+  if (is_ours(sig)) {
+    if (handler == SIG_DFL || handler == SIG_IGN) return SIG_DFL;
+    refuse(sig);
+    return SIG_ERR;
+  }
+  if (!is_signal(sig)) return real(sig, handler);
+  sigset_t mask;
+  lock_actions(&mask);
+  uintptr_t before = tri_load_rlx(&actions[sig].handler);
+  bool siginfo_before = tri_int_load_rlx(&actions[sig].siginfo);
+  sighandler_t passed = handler;
+  if (is_function(handler)) {
+    set_action(sig, (uintptr_t)handler, false);
+    passed = (sighandler_t)(uintptr_t)on_program_signal;
+  }
+  sighandler_t r = real(sig, passed);
+  if (r == SIG_ERR) set_action(sig, before, siginfo_before);
+  if (is_wrapper(r)) r = (sighandler_t)before;
+  unlock_actions(&mask);
+  return r;
 }
 
 TRI_EXPORT sighandler_t signal(int sig, sighandler_t handler) {
-  if (!is_ours(sig)) return tri_real()->signal(sig, handler);
-  if (handler == SIG_DFL || handler == SIG_IGN) return SIG_DFL;
-  refuse(sig);
-  return SIG_ERR;
+  return change_handler(sig, handler, tri_real()->signal);
 }
 
-TRI_EXPORT int sigsuspend(const sigset_t *set) {
-  sigset_t copy;
-  return tri_real()->sigsuspend(without_ours(set, &copy));
+sighandler_t bsd_signal(int sig, sighandler_t handler);
+TRI_EXPORT sighandler_t bsd_signal(int sig, sighandler_t handler) {
+  return change_handler(sig, handler, tri_real()->signal);
 }
 
-TRI_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set) {
-  sigset_t copy;
-  return tri_real()->ppoll(fds, n, timeout, without_ours(set, &copy));
+TRI_EXPORT sighandler_t ssignal(int sig, sighandler_t handler) {
+  return change_handler(sig, handler, tri_real()->signal);
 }
 
-/* The fortified form. The buffer's size was checked against n by the compiler where it could. */
-int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set, size_t size);
-TRI_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set,
-                           size_t size) {
-  if (size / sizeof *fds < n) tri_fatal("ppoll: %lu descriptors in a buffer of %zu bytes", (unsigned long)n, size);
-  return ppoll(fds, n, timeout, set);
+TRI_EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler) {
+  return change_handler(sig, handler, tri_real()->sysv_signal);
 }
 
-TRI_EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout, const sigset_t *set) {
-  sigset_t copy;
-  return tri_real()->pselect(n, r, w, e, timeout, without_ours(set, &copy));
-}
-
-TRI_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout, const sigset_t *set) {
-  sigset_t copy;
-  return tri_real()->epoll_pwait(epfd, events, n, timeout, without_ours(set, &copy));
-}
-
-TRI_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int n, const struct timespec *timeout,
-                            const sigset_t *set) {
-  sigset_t copy;
-  return tri_real()->epoll_pwait2(epfd, events, n, timeout, without_ours(set, &copy));
+TRI_EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler) {
+  return change_handler(sig, handler, tri_real()->sysv_signal);
 }
 
 TRI_EXPORT int signalfd(int fd, const sigset_t *set, int flags) {
   sigset_t copy;
-  return tri_real()->signalfd(fd, without_ours(set, &copy), flags);
-}
-
-TRI_EXPORT int sigwait(const sigset_t *set, int *sig) {
-  sigset_t copy;
-  return tri_real()->sigwait(without_ours(set, &copy), sig);
-}
-
-TRI_EXPORT int sigwaitinfo(const sigset_t *set, siginfo_t *info) {
-  sigset_t copy;
-  return tri_real()->sigwaitinfo(without_ours(set, &copy), info);
-}
-
-TRI_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout) {
-  sigset_t copy;
-  return tri_real()->sigtimedwait(without_ours(set, &copy), info, timeout);
+  return tri_real()->signalfd(fd, tri_signals_without_ours(set, &copy), flags);
 }

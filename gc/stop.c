@@ -5,6 +5,7 @@
  *   runner:  lock registry -> request = ++epoch, tgkill each -> wait for acks ........ resumed = epoch, wake all
  *   thread:  handler: outside the runtime -> sp, ack -> wait until resumed >= request -> return
  *                     inside the runtime  -> stop_pending = 1 -> return; on the way out: tri_stop_self -> as above
+ *   asleep in a safe region (gc/region.c): not signalled, counts as parked, held there until the stop ends
  *
  * Invariants:
  *   [STOP-1] nobody is stopped holding a runtime lock: locks are held inside the runtime only (or, the registry's,
@@ -34,6 +35,7 @@
 
 #include "gc/collector.h"
 #include "gc/real.h"
+#include "gc/region.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 
@@ -53,7 +55,7 @@ int tri_stop_signal(void) {
 }
 
 /* An alternate signal stack may lie in the thread's own stack, above the frames that were interrupted. */
-static bool on_alternate_stack(void) {
+bool tri_stop_on_alternate_stack(void) {
   stack_t ss;
   return syscall(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) != 0;
 }
@@ -61,7 +63,7 @@ static bool on_alternate_stack(void) {
 static void park(struct tri_thread *t, uintptr_t sp) {
   unsigned request = tri_int_load_acq(&t->stop_request);
   t->sp = sp;
-  t->alt_stack = on_alternate_stack();
+  t->alt_stack = tri_stop_on_alternate_stack();
   tri_int_store_rel(&t->acked_stop, request);
   tri_int_fetch_add_acq_rel(&acks, 1);
   tri_futex_wake(&acks, 1);
@@ -72,9 +74,14 @@ static void park(struct tri_thread *t, uintptr_t sp) {
   }
 }
 
-static bool stop_wanted(struct tri_thread *t) {
+bool tri_stop_wanted(const struct tri_thread *t) {
   unsigned request = tri_int_load_acq(&t->stop_request);
   return (int)(request - tri_int_load_acq(&resumed)) > 0 && tri_int_load_rlx(&t->acked_stop) != request;
+}
+
+void tri_stop_wait_while_held(struct tri_thread *t) {
+  unsigned r = tri_int_load_acq(&resumed);
+  if (tri_int_load_acq(&t->region) == TRI_REGION_HELD) tri_futex_wait(&resumed, r, 0);
 }
 
 /* The signal was meant for a thread that has died; this one, not registered yet, got its number. The runner holds the
@@ -82,7 +89,7 @@ static bool stop_wanted(struct tri_thread *t) {
 static void answer_for_namesake(void) {
   int tid = (int)syscall(SYS_gettid);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
-    if (t->tid != tid || !tri_int_load_acq(&t->leaving) || !stop_wanted(t)) continue;
+    if (t->tid != tid || !tri_int_load_acq(&t->leaving) || !tri_stop_wanted(t)) continue;
     tri_int_store_rel(&t->acked_stop, tri_int_load_acq(&t->stop_request));
     tri_int_fetch_add_acq_rel(&acks, 1);
     tri_futex_wake(&acks, 1);
@@ -90,15 +97,21 @@ static void answer_for_namesake(void) {
   }
 }
 
+static void stop_here_or_later(struct tri_thread *t, uintptr_t sp) {
+  if (tri_int_load_rlx(&t->in_runtime)) {
+    tri_int_store_rlx(&t->stop_pending, 1);
+  } else {
+    park(t, sp);
+  }
+}
+
 static void on_stop_signal(int sig, siginfo_t *info, void *context) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
-  if (tri_thread_is_registered(t) && stop_wanted(t)) {
-    if (tri_int_load_rlx(&t->in_runtime)) {
-      tri_int_store_rlx(&t->stop_pending, 1);
-    } else {
-      park(t, (uintptr_t)__builtin_frame_address(0));
-    }
+  if (tri_thread_is_registered(t)) {
+    struct tri_region_interrupted was = tri_region_interrupt(t); /* held: waits, and the runner has answered */
+    if (tri_stop_wanted(t)) stop_here_or_later(t, (uintptr_t)__builtin_frame_address(0));
+    tri_region_resume(t, &was);
   } else if (t == &tri_thread_none && tri_int_load_acq(&epoch) != tri_int_load_acq(&resumed)) {
     answer_for_namesake();
   }
@@ -110,20 +123,26 @@ TRI_NOINLINE static void park_spilled(struct tri_thread *t, jmp_buf *regs) {
   park(t, (uintptr_t)__builtin_frame_address(0));
 }
 
-TRI_NOINLINE void tri_stop_self(struct tri_thread *t) {
+TRI_NOINLINE void tri_stop_park_self(struct tri_thread *t) {
   int saved_errno = errno;
   jmp_buf regs;
   __builtin_unwind_init();
   (void)_setjmp(regs);
   tri_int_store_rlx(&t->stop_pending, 0);
   tri_fence_sig();
-  if (stop_wanted(t)) {
+  if (tri_stop_wanted(t)) {
     sigset_t all, old;
     sigfillset(&all);
     tri_real()->pthread_sigmask(SIG_BLOCK, &all, &old);
-    if (stop_wanted(t)) park_spilled(t, &regs);
+    if (tri_stop_wanted(t)) park_spilled(t, &regs);
     tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
   }
+  errno = saved_errno;
+}
+
+void tri_stop_self(struct tri_thread *t) {
+  tri_stop_park_self(t);
+  int saved_errno = errno;
   tri_collector_help();
   errno = saved_errno;
 }
@@ -244,6 +263,7 @@ static bool send_stop(const struct tri_thread *t) {
 }
 
 void tri_start_world_keep_registry(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) tri_region_release(t);
   tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
   tri_futex_wake(&resumed, INT_MAX);
 }
@@ -257,7 +277,9 @@ static bool stop_all(void) {
     next = t->next;
     if (t == tri_self) continue;
     tri_int_store_rel(&t->stop_request, request);
-    if (send_stop(t)) {
+    if (tri_region_hold(t)) {
+      tri_int_store_rel(&t->acked_stop, request);
+    } else if (send_stop(t)) {
       wanted++;
     } else {
       tri_thread_reap(t);
@@ -277,7 +299,7 @@ uint64_t tri_stop_world(void) {
     tri_start_world_keep_registry();
     pause_ns(RETRY_NS);
   }
-  if (tri_thread_is_registered(tri_self)) tri_self->alt_stack = on_alternate_stack();
+  if (tri_thread_is_registered(tri_self)) tri_self->alt_stack = tri_stop_on_alternate_stack();
   return tri_now_ns() - start;
 }
 

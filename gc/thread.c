@@ -107,6 +107,7 @@ static void register_locked(struct tri_thread *t) {
   tri_int_store_rlx(&t->stop_request, 0);
   tri_int_store_rlx(&t->acked_stop, 0);
   tri_int_store_rlx(&t->leaving, 0);
+  tri_int_store_rlx(&t->region, 0);
   reap_namesake(t->tid);
   unblock_stop_signal();
   tri_self = t;

@@ -1,0 +1,98 @@
+/*
+ * Safe regions. A thread that sleeps in the kernel needs no signal to be stopped: it says beforehand where its stack
+ * ends, and on the way out waits if a stop has counted on it. So a sleeping call is not interrupted (no EINTR that the
+ * program would not see without us), and a thousand sleepers are not woken.
+ *
+ *            enter                 hold (runner)
+ *      OUT ---------> IN ----------------------------> HELD
+ *       ^   leave     ^ |        release (runner)        |
+ *       +-------------+-+<-------------------------------+
+ *
+ * Invariants:
+ *   [REGION-1] IN or HELD: nothing of the program's runs on this thread, and [sp, stack end) holds every pointer that
+ *              it has: the callee-saved registers and the call's pointer arguments are in the caller's frame.
+ *   [REGION-2] IN -> HELD by the runner only, IN -> OUT by the thread only, both by compare-and-swap: one of them wins.
+ *   [REGION-3] a thread stores IN and then looks for a stop; the runner stores the request and then looks for IN: one
+ *              of them sees the other. A thread that sees the request goes back and parks, so that the signal on its
+ *              way finds it awake and does not interrupt the call.
+ *
+ * Memory ordering: both halves of [REGION-3] are sequentially consistent. hold acquires what the thread did before it
+ * went in; leave acquires, by the swap or by `resumed`, what the runner did.
+ * No locks. Async-signal-safe. Forbidden: allocating; touching the program's memory between enter and leave.
+ */
+#include "gc/region.h"
+
+#include <errno.h>
+
+#include "gc/stop.h"
+
+static void go_in(struct tri_thread *t, uintptr_t sp, bool alt_stack) {
+  for (;;) {
+    t->sp = sp;
+    t->alt_stack = alt_stack;
+    tri_int_store_rel(&t->region, TRI_REGION_IN);
+    tri_fence_seq();
+    if (tri_likely(!tri_stop_wanted(t))) return;
+    if (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) return; /* held: the stop knows */
+    tri_stop_park_self(t);
+  }
+}
+
+static void go_out(struct tri_thread *t) {
+  int saved_errno = errno;
+  while (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) {
+    if (tri_int_load_acq(&t->region) == TRI_REGION_OUT) break;
+    tri_stop_wait_while_held(t);
+  }
+  errno = saved_errno;
+}
+
+static bool may_enter(const struct tri_thread *t) {
+  return tri_thread_is_registered(t) && !tri_int_load_rlx(&t->in_runtime) &&
+         tri_int_load_rlx(&t->region) == TRI_REGION_OUT;
+}
+
+TRI_NOINLINE void tri_region_enter(struct tri_region *r) {
+  struct tri_thread *t = tri_self;
+  r->t = NULL;
+  if (!may_enter(t)) return;
+  int saved_errno = errno;
+  go_in(t, (uintptr_t)__builtin_frame_address(0), tri_stop_on_alternate_stack());
+  r->t = t;
+  errno = saved_errno;
+}
+
+void tri_region_leave(struct tri_region *r) {
+  struct tri_thread *t = r->t;
+  r->t = NULL;
+  if (t) go_out(tri_self);
+}
+
+struct tri_region_interrupted tri_region_interrupt(struct tri_thread *t) {
+  struct tri_region_interrupted was = {0};
+  if (!tri_thread_is_registered(t)) return was;
+  was.was_inside = tri_int_load_acq(&t->region) != TRI_REGION_OUT;
+  was.sp = t->sp;
+  was.alt_stack = t->alt_stack;
+  if (was.was_inside) go_out(t);
+  return was;
+}
+
+void tri_region_resume(struct tri_thread *t, const struct tri_region_interrupted *was) {
+  if (!was->was_inside) {
+    if (tri_thread_is_registered(t) && was->sp) t->sp = was->sp, t->alt_stack = was->alt_stack;
+    return;
+  }
+  int saved_errno = errno;
+  go_in(t, was->sp, was->alt_stack);
+  errno = saved_errno;
+}
+
+bool tri_region_hold(struct tri_thread *t) {
+  tri_fence_seq();
+  return tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_HELD);
+}
+
+void tri_region_release(struct tri_thread *t) {
+  if (tri_int_load_rlx(&t->region) == TRI_REGION_HELD) tri_int_store_rel(&t->region, TRI_REGION_IN);
+}

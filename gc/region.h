@@ -1,0 +1,47 @@
+/* Safe regions: calls that sleep in the kernel, in which a thread counts as stopped already. */
+#ifndef TRI_GC_REGION_H
+#define TRI_GC_REGION_H
+
+#include "gc/thread.h"
+
+enum tri_region_state {
+  TRI_REGION_OUT = 0, /* runs the program */
+  TRI_REGION_IN,      /* in a blocking call; sp and alt_stack are valid, and nothing of the program's is touched */
+  TRI_REGION_HELD,    /* IN, and a stop counts on it: it may not leave before the stop ends */
+};
+
+enum { TRI_REGION_KEPT = 4 };
+
+/* On the stack of the function that makes the blocking call. */
+struct tri_region {
+  struct tri_thread *t;              /* NULL: the call is made without a region */
+  const void *kept[TRI_REGION_KEPT]; /* pointer arguments, which may be in no register that is scanned */
+};
+
+/* The caller's registers have been spilled to its frame (__builtin_unwind_init). Nothing for a thread that is not
+ * registered, is inside the runtime or in a region already. errno is kept, as by all of these. */
+void tri_region_enter(struct tri_region *r);
+/* Waits out a stop that counts on the region. Also run by cancellation. */
+void tri_region_leave(struct tri_region *r);
+
+/* A program's signal handler that interrupted the calling thread's region runs outside it, between these two. A handler
+ * that never returns has ended the region. */
+struct tri_region_interrupted {
+  bool was_inside, alt_stack;
+  uintptr_t sp;
+};
+struct tri_region_interrupted tri_region_interrupt(struct tri_thread *t);
+void tri_region_resume(struct tri_thread *t, const struct tri_region_interrupted *was);
+
+/* For the runner of a stop, under the registry's lock. hold: true when t is asleep in a region and will stay there. */
+bool tri_region_hold(struct tri_thread *t);
+void tri_region_release(struct tri_thread *t);
+
+/* Makes the rest of the function a safe region; up to four pointer arguments of the call are kept alive. */
+#define TRI_BLOCKING(...)                                                                                 \
+  __builtin_unwind_init();                                                                                \
+  struct tri_region tri_region_here __attribute__((cleanup(tri_region_leave))) = {.kept = {__VA_ARGS__}}; \
+  __asm__ __volatile__("" : : "r"(&tri_region_here) : "memory");                                          \
+  tri_region_enter(&tri_region_here)
+
+#endif
