@@ -21,7 +21,8 @@
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
- * Async-signal context: the handler uses futex(2) only, keeps errno, and runs with all signals blocked.
+ * Async-signal context: the handler uses futex(2) only, keeps errno, and runs with all signals blocked, the one that
+ * pthread_cancel sends included: a thread that is cancelled while it is parked would unwind in the stopped world.
  * A thread that is dead (ESRCH) is reaped. A stop that lasts over five seconds says which thread it waits for, and
  * waits.
  */
@@ -131,11 +132,10 @@ TRI_NOINLINE void tri_stop_park_self(struct tri_thread *t) {
   tri_int_store_rlx(&t->stop_pending, 0);
   tri_fence_sig();
   if (tri_stop_wanted(t)) {
-    sigset_t all, old;
-    sigfillset(&all);
-    tri_real()->pthread_sigmask(SIG_BLOCK, &all, &old);
+    uint64_t all = UINT64_MAX, old; /* as the kernel has it: the C library would leave its own signals unblocked */
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, sizeof old);
     if (tri_stop_wanted(t)) park_spilled(t, &regs);
-    tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
   }
   errno = saved_errno;
 }
@@ -160,7 +160,7 @@ void tri_stop_init(int wanted_signal) {
   memset(&sa, 0, sizeof sa);
   sa.sa_sigaction = on_stop_signal;
   sa.sa_flags = SA_SIGINFO | SA_RESTART;
-  sigfillset(&sa.sa_mask);
+  memset(&sa.sa_mask, 0xff, sizeof sa.sa_mask); /* sigfillset leaves out the signal of pthread_cancel */
   if (tri_real()->sigaction(sig, &sa, NULL) != 0)
     tri_fatal("signal %d cannot be used to stop threads; set TRICOLOR=signal=N", sig);
   stop_signal = sig;
