@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,11 +24,9 @@
 #include "alloc/base/base_internal.h"
 #include "internal/atomic.h"
 #include "internal/check.h"
+#include "internal/hidden_fd.h"
 
 #define PATH_SIZE 1024
-/* A high descriptor makes the kernel's table as long as its number; at 16384 that is 128 KiB, at a limit of 2^30 8 GiB.
- */
-#define HIGHEST_FD 16384
 
 static struct {
   char path[PATH_SIZE]; /* absolute where possible, %p not yet replaced */
@@ -104,17 +101,6 @@ static bool expand_path(char out[PATH_SIZE]) {
   return true;
 }
 
-static int move_up(int fd) {
-  struct rlimit lim = {HIGHEST_FD, HIGHEST_FD};
-  syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
-  size_t top = tri_min(lim.rlim_cur, HIGHEST_FD);
-  long high = top > 64 ? syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, (long)top - 32) : -1;
-  if (high < 0 && fd <= 2) high = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3L);
-  if (high < 0 && fd > 2) return fd;
-  syscall(SYS_close, fd);
-  return (int)high;
-}
-
 /* A new descriptor of the log file, or -1 with errno. */
 static int open_file(struct stat *st) {
   char path[PATH_SIZE];
@@ -129,7 +115,7 @@ static int open_file(struct stat *st) {
     syscall(SYS_close, fd);
     return -1;
   }
-  return move_up((int)fd);
+  return tri_fd_move_up((int)fd);
 }
 
 static bool is_ours(int fd) {
