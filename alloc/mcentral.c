@@ -21,7 +21,7 @@
  * Memory ordering: rfree is set and then rpending read by the freeing thread, rpending cleared and then rfree read by
  * the taker: sequentially consistent on both sides, so one of them sees the other. push releases what was freed, the
  * taker's exchange acquires it; s->owner is stored with release under the lock and loaded with acquire by freeing
- * threads. Forbidden here: touching object memory, waiting for another thread (except ensure_swept, which waits for a
+ * threads. Forbidden here: touching object memory (but for bear_marked), waiting for another thread (except ensure_swept, which waits for a
  * sweep).
  */
 #include "alloc/mcentral.h"
@@ -51,11 +51,16 @@ struct mcentral {
 enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
 /* Spans that change hands under one hold of a central's lock. */
 enum { BATCH = 16 };
+/* The smallest page of a kernel. */
+enum { DIRTY_STEP = 4096 };
 /* How long to sleep while another thread sweeps: nobody wakes the sleeper. */
 enum { SWEEP_WAIT_NS = 50000 };
 
 __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
+
+static tri_aword swept_live_bytes; /* of the spans swept since the last flip */
+static tri_aword deferred_bytes; /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
   return tri_int_load_acq(&tri_state.sweepgen);
@@ -215,9 +220,11 @@ static bool freed_by_others(const struct tri_mspan *s) {
 static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n, uint64_t token) {
   bool room[BATCH];
   unsigned kept = 0, mine = 0, large = 0; /* large spans are never taken */
+  uint64_t live_bytes = 0;
   for (unsigned i = 0; i < n; i++) {
     bool whole_span = tri_int_load_acq(&s[i]->state) == TRI_SPAN_LARGE;
     struct tri_sweep_result r = tri_mspan_sweep(s[i]);
+    live_bytes += r.live * s[i]->elemsize;
     if (r.live == 0 && (token == 0 || whole_span)) {
       bury(s[i], r.freed > 0);
     } else {
@@ -226,6 +233,7 @@ static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n
     }
   }
   if (kept == 0) return 0;
+  tri_fetch_add_rlx(&swept_live_bytes, live_bytes);
   tri_lock_acquire(&m->lock);
   for (unsigned i = 0; i < kept; i++) {
     /* A free may have come after the sweep had passed, and its word not been heeded, since the span was in no list. */
@@ -297,6 +305,15 @@ static unsigned take_partial(struct mcentral *m, uint64_t token, unsigned max, s
   return n;
 }
 
+/* A span born while marking runs beside the program, from memory that may have been looked at as a free page: words that
+ * point there have been passed over, so its slots are marked before any is handed out. What they hold from a former
+ * life must be scanned, so its pages are made dirty, after the marks are set. */
+static void bear_marked(struct tri_mspan *s) {
+  for (uint32_t g = 0; g < s->ngroups; g++) tri_fetch_or_acq_rel(&s->bits[g].mark, tri_mspan_valid(s, g));
+  if (!s->needzero || (s->spanclass & 1)) return;
+  for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
+}
+
 static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
                                   uint64_t token) {
   struct tri_mspan *s = tri_mheap_alloc_span(npages, align_pages, nelems);
@@ -305,6 +322,7 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
   /* Before init stores the state: a large object exists from the first moment that a lookup can see it. */
   if (spanclass < 2) s->bits[0].alloc = 1;
   tri_mspan_init(s, spanclass, sweepgen());
+  if (tri_unlikely(s->base < tri_load_acq(&tri_state.born_marked_below))) bear_marked(s);
   tri_lock_acquire(&m->lock);
   tri_store_rel(&s->owner, token);
   list_push(m, s, TRI_CLIST_BUSY);
@@ -373,9 +391,18 @@ void tri_mcentral_release(struct tri_mspan *s) {
   tri_lock_release(&m->lock);
 }
 
+/* [FREE-2] A thread inside the runtime sees no phase begin. */
+static bool markers_may_look(void) {
+  return tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK;
+}
+
 void tri_mcentral_retire(struct tri_mspan *s) {
   struct mcentral *m = central_of(s);
   tri_assert(tri_mspan_empty(s));
+  if (markers_may_look()) {
+    tri_mcentral_release(s);
+    return;
+  }
   tri_lock_acquire(&m->lock);
   list_unlink(m, s);
   tri_lock_release(&m->lock);
@@ -388,8 +415,20 @@ struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bo
   return new_span(noscan, npages, align_pages, 1, 0);
 }
 
+uint64_t tri_mcentral_swept_live_bytes(void) {
+  return tri_load_rlx(&swept_live_bytes);
+}
+
+uint64_t tri_mcentral_deferred_bytes(void) {
+  return tri_load_rlx(&deferred_bytes);
+}
+
 void tri_mcentral_free_large(struct tri_mspan *s) {
   if (!tri_mcentral_ensure_swept(s)) return;
+  if (markers_may_look()) { /* the sweep finds its rfree bit */
+    tri_fetch_add_rlx(&deferred_bytes, s->npages << TRI_PAGE_SHIFT);
+    return;
+  }
   struct mcentral *m = central_of(s);
   tri_lock_acquire(&m->lock);
   /* Freed by its program, named by a pending stack and perhaps reborn: whoever unlinks it buries it. */
@@ -404,6 +443,8 @@ void tri_mcentral_flip_stw(void) {
   /* All of them first: a pending stack may name a span reborn in another class, whose lists must not be half flipped.
    */
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_mcentral_drain_pending(i);
+  tri_store_rlx(&deferred_bytes, 0);
+  tri_store_rlx(&swept_live_bytes, 0);
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
     struct mcentral *m = &centrals[i];
     tri_lock_acquire(&m->lock); /* against threads past their registration's end */

@@ -26,6 +26,10 @@ void tri_mcentral_retire(struct tri_mspan *s);
 struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan);
 /* Frees a large span; the caller won the slot's rfree bit. */
 void tri_mcentral_free_large(struct tri_mspan *s);
+/* Bytes of the slots that sweeping has found live since the last flip. */
+uint64_t tri_mcentral_swept_live_bytes(void);
+/* Bytes of large objects that were freed while marking and whose pages wait for the end of the cycle. */
+uint64_t tri_mcentral_deferred_bytes(void);
 
 /* Somebody set an rfree bit in s: tells the owner, or the central if there is none. Lock-free, async-signal-safe. */
 void tri_mcentral_notify_rfree(struct tri_mspan *s);

@@ -129,6 +129,13 @@ bool tri_page_track(uintptr_t lo, uintptr_t hi) {
   return ok;
 }
 
+bool tri_page_extend(uintptr_t hi) {
+  int saved_errno = errno;
+  bool ok = tri_hidden_fd_is_ours(&tracker.uffd) && register_range(&tracker, tracker.lo, hi);
+  errno = saved_errno;
+  return ok;
+}
+
 bool tri_page_each_written(bool again, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   int saved_errno = errno;
   bool ok = scan(&tracker, again ? PM_SCAN_WP_MATCHING : 0, fn, arg);

@@ -13,6 +13,8 @@ const char *tri_page_probe(void);
 /* From now on writes to pages of [lo, hi) are noticed. The range begins where the last one did or is a new one, and is
  * readable and writable memory that nobody unmaps. False: it cannot be tracked. */
 bool tri_page_track(uintptr_t lo, uintptr_t hi);
+/* The tracked range reaches to hi from now on; what is added counts as written. False: it cannot be tracked. */
+bool tri_page_extend(uintptr_t hi);
 /* Calls fn for each run of pages of the tracked range that were written to since tri_page_track, or since they were
  * last asked about with `again`, and that hold data: pages whose writes were never tracked count as written. With
  * `again` their tracking starts anew, before fn is called. False: tracking was lost; any page may have been written. */

@@ -94,11 +94,12 @@ bool tri_collector_wants_help(void) {
   return pending();
 }
 
-/* live - trigger is the time allocation has been ahead of the collector, in bytes. */
+/* live - goal is how far allocation is ahead of the collector, in bytes. While a cycle marks beside the program, under
+ * stress, the program is to run. */
 static bool far_behind(void) {
-  uint64_t live = tri_load_rlx(&tri_state.heap_live), trigger = tri_load_rlx(&tri_state.trigger);
-  if (stress_bytes) return true;
-  return (int64_t)live > 0 && live > trigger && live - trigger > trigger / 16 + ((uint64_t)1 << 20);
+  uint64_t live = tri_load_rlx(&tri_state.heap_live), goal = tri_load_rlx(&tri_state.goal);
+  if (stress_bytes) return tri_int_load_rlx(&tri_state.phase) != TRI_PHASE_MARK;
+  return (int64_t)live > 0 && live > goal && live - goal > goal / 16 + ((uint64_t)1 << 20);
 }
 
 static void wait_a_moment(void) {

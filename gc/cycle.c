@@ -30,6 +30,7 @@
 #include <link.h>
 
 #include "alloc/mcentral.h"
+#include "gc/beside.h"
 #include "gc/checkmark.h"
 #include "gc/gctrace.h"
 #include "gc/pages.h"
@@ -56,10 +57,13 @@ bool tri_cycle_is_mine(void) {
 /* Of the present or last cycle; guarded by cycle_lock. */
 static struct cycle {
   enum tri_cycle_reason reason;
+  /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
   uint64_t inuse_bytes; /* in spans when marking ended */
   struct tri_mark_totals mark;
+  bool beside; /* marked while the program ran */
+  uint64_t beside_cpu_ns;
   bool done;
 } cycle;
 static uint64_t gc_cpu_ns; /* since the start, for the percentage */
@@ -122,21 +126,19 @@ static uint64_t inuse_now(void) {
   return heap.inuse_bytes;
 }
 
-/* MARK and TERMINATION, world stopped, roots listed. */
+/* The rest of MARK, and TERMINATION; world stopped, roots listed. */
 static void mark_and_terminate(void) {
-  set_phase(TRI_PHASE_OFF, TRI_PHASE_MARK);
-  cycle.t_mark = tri_now_ns();
-  tri_worker_mark(&cycle.mark);
-  cycle.t_mark_done = tri_now_ns();
+  tri_worker_mark_to_the_end();
+  cycle.mark = tri_worker_totals();
+  if (!cycle.beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
   check_marks();
-  cycle.heap_end = cycle.heap_start;
   cycle.inuse_bytes = inuse_now();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   tri_store_rel(&tri_state.heap_live, marked);
   stats.heap_goal = tri_load_rlx(&tri_state.goal);
-  publish_plan(marked, cycle.heap_start > marked ? cycle.heap_start - marked : 0);
+  publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
   if (settings->gcstoptheworld == 2) sweep_all();
   set_phase(TRI_PHASE_MARK_TERMINATION, TRI_PHASE_OFF);
   cycle.done = true;
@@ -153,13 +155,54 @@ static void give_up_stw(void) {
       "once)");
 }
 
-TRI_NOINLINE static void stopped_world(void) {
-  cycle.t_start = tri_now_ns();
+static bool list_roots(void) {
+  return tri_pages_open() && tri_roots_gather(malloc_replaced);
+}
+
+static void stop(void) {
   tri_stop_world();
   if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
+}
+
+static void begin_mark(void) {
+  set_phase(TRI_PHASE_OFF, TRI_PHASE_MARK);
+  tri_worker_mark_begin();
+  cycle.t_mark = tri_now_ns();
+}
+
+/* The program runs on between the first stop and the last. What is listed then is listed anew. */
+static bool mark_beside(void) {
+  tri_beside_mark_roots();
+  tri_start_world();
+  cycle.t_mark = tri_now_ns();
+  tri_beside_mark();
+  cycle.t_mark_done = tri_now_ns();
+  cycle.beside_cpu_ns = tri_worker_totals().cpu_ns;
+  stop();
+  cycle.heap_end = live_now_stw();
+  return list_roots() && tri_beside_list_dirty();
+}
+
+/* The world is stopped, in this phase marks may be set, and they cannot be completed. */
+static void abandon_mark(void) {
+  tri_store_rel(&tri_state.born_marked_below, 0);
+  tri_mark_forget();
+  set_phase(TRI_PHASE_MARK, TRI_PHASE_OFF);
+}
+
+TRI_NOINLINE static void collect(void) {
+  cycle.t_start = tri_now_ns();
+  stop();
   sweep_all();
-  cycle.heap_start = live_now_stw();
-  if (tri_pages_open() && tri_roots_gather(malloc_replaced)) {
+  cycle.heap_start = cycle.heap_end = live_now_stw();
+  bool listed = list_roots();
+  if (listed) {
+    begin_mark();
+    if (tri_roots_any_protected()) cycle.beside = false;
+    if (cycle.beside) listed = mark_beside();
+    if (!listed) abandon_mark();
+  }
+  if (listed) {
     mark_and_terminate();
   } else {
     give_up_stw();
@@ -169,14 +212,31 @@ TRI_NOINLINE static void stopped_world(void) {
   cycle.t_end = tri_now_ns();
 }
 
+/* Of the time called marking: what was marked in the last stop is part of that stop. */
+static uint64_t beside_cpu_ns(void) {
+  return cycle.beside ? cycle.beside_cpu_ns : cycle.mark.cpu_ns;
+}
+
 static void account(void) {
   uint64_t procs = tri_worker_procs();
-  uint64_t pause = cycle.t_end - cycle.t_start;
+  uint64_t first = cycle.t_mark - cycle.t_start, last = cycle.t_end - cycle.t_mark_done;
+  if (!cycle.beside) first = cycle.t_end - cycle.t_start, last = 0;
   stats.num_gc++;
   if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
-  stats.pause_total_ns += pause;
-  if (pause > stats.pause_max_ns) stats.pause_max_ns = pause;
-  gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + cycle.mark.cpu_ns;
+  stats.pause_total_ns += first + last;
+  stats.pause_max_ns = tri_max(stats.pause_max_ns, tri_max(first, last));
+  gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + beside_cpu_ns();
+}
+
+static void print_page_line(void) {
+  const struct tri_beside_stats *s = tri_beside_read_stats();
+  char rounds[TRI_BESIDE_ROUNDS * 24] = "";
+  for (unsigned i = 0, n = 0; i < s->rounds; i++)
+    n += (unsigned)tri_format(rounds + n, sizeof rounds - n, "%s%zu", i ? " " : "", (size_t)(s->dirty_bytes[i] >> 10));
+  tri_log_line("gc %lu page: %zu KiB tracked, dirty KiB %s%s%s, stops %lu+%lu us", (unsigned long)stats.num_gc,
+               (size_t)(s->tracked_bytes >> 10), rounds, s->cut ? ", cut" : "", s->lost ? ", lost" : "",
+               (unsigned long)(cycle.t_mark - cycle.t_start) / 1000,
+               (unsigned long)(cycle.t_end - cycle.t_mark_done) / 1000);
 }
 
 static void print_trace(void) {
@@ -186,7 +246,7 @@ static void print_trace(void) {
                           .since_start_ns = cycle.t_start - start_ns,
                           .percent = (int)(gc_cpu_ns * 100 / ((cycle.t_end - start_ns) * procs)),
                           .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
-                          .cpu_ns = {stw1 * procs, 0, cycle.mark.cpu_ns, 0, stw2 * procs},
+                          .cpu_ns = {stw1 * procs, 0, beside_cpu_ns(), 0, stw2 * procs},
                           .heap_start = cycle.heap_start,
                           .heap_end = cycle.heap_end,
                           .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
@@ -216,13 +276,22 @@ static void sweep_and_release(void) {
   tri_mheap_release_free(RELEASE_RUN_BYTES, retain_bytes());
 }
 
+static void tell_barrier(bool tracked) {
+  uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
+  if (tracked) tri_beside_end(cycle.mark.cpu_ns, cycle.mark.markers, cycle.beside ? last_stop : UINT64_MAX);
+  if (!tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
+}
+
 static void run_inside(enum tri_cycle_reason reason) {
   cycle = (struct cycle){.reason = reason};
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
-  stopped_world();
+  bool tracked = cycle.beside = tri_beside_begin(settings, malloc_replaced);
+  collect();
+  tell_barrier(tracked);
   if (!cycle.done) return;
   account();
   if (settings->gctrace > 0) print_trace();
+  if (settings->gctrace > 1 && cycle.beside) print_page_line();
 }
 
 static void enter(struct tri_thread *t) {

@@ -22,9 +22,11 @@
 #include "alloc/mheap.h"
 #include "alloc/offheap.h"
 #include "alloc/ownmap.h"
+#include "gc/beside.h"
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/epoll.h"
+#include "gc/mark.h"
 #include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
@@ -58,6 +60,7 @@ static void prepare(void) {
   if (!tri_runtime_ready() || tri_cycle_is_mine() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime)))
     return;
   tri_thread_register();
+  tri_mark_cut();
   tri_cycle_lock();
   tri_stop_world();
   lock_all();
@@ -92,6 +95,7 @@ static void in_child(void) {
   tri_pthread_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();
+  tri_beside_after_fork();
   tri_log_after_fork();
   finish();
 }

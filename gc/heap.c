@@ -253,7 +253,8 @@ static bool resize_large(struct tri_thread *t, void *p, size_t size) {
   bool added_needzero, ok = false;
   size_t npages = (size + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
   if (size <= TRI_MAX_SMALL || size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
-  if (tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
+  bool marking = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK; /* [FREE-2] */
+  if (!marking && tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
     int64_t before = (int64_t)s.span->elemsize;
     ok = tri_mheap_resize_span(s.span, npages, &added_needzero);
     if (ok) {

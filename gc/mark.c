@@ -15,11 +15,14 @@
  *
  * Invariants:
  *   [MARK-1] a slot is pushed by the marker that set its mark bit, and by nobody else.
- *   [MARK-2] only allocated slots are marked, so the sweep's `alloc & mark` loses nothing and finds nothing free.
+ *   [MARK-2] in the stopped world only allocated slots are marked. The sweep keeps `alloc & mark`.
  *   [MARK-3] marking ends when every marker is idle and the global stack is empty; an idle marker holds no work: no
  *            entry in buffers or window, no candidate.
  *   [MARK-4] out of memory for work buffers: the object stays marked, `overflow` is set, and tri_mark_recover rescans
  *            every marked object until nothing was dropped.
+ *   [MARK-5] before the last stop free slots are marked and scanned like others: one may be handed out later, while the
+ *            word that points to it stays as it is, on a page that nobody writes to. Spans born meanwhile are marked
+ *            whole (alloc/mcentral.c).
  *
  * No locks. Mark bits: relaxed fetch-or, or a plain store when there is but one marker (each acts only on bits that it
  * set itself; the end of marking is an acquire/release on `idle`). Idle markers are given the oldest half of a buffer
@@ -30,13 +33,17 @@
 #include <sched.h>
 
 #include "alloc/mcentral.h"
+#include "gc/beside.h"
 #include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/scan.h"
 #include "gc/slot.h"
 #include "internal/check.h"
+#include "internal/clock.h"
 
 enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
+/* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
+enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000 };
 static const size_t PREFETCH_BYTES = 512;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
@@ -44,7 +51,12 @@ static const size_t PREFETCH_BYTES = 512;
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
-static unsigned markers;                      /* constant during a marking */
+static tri_aint cut;                          /* the round BESIDE ends */
+/* Constant during a round. */
+static unsigned markers;
+static enum tri_round round_kind;
+static uintptr_t round_used;
+static uint64_t free_too; /* all ones: free slots are marked, too [MARK-5] */
 
 /* What a marker has at hand; on its stack, which is no root. */
 struct hand {
@@ -53,6 +65,8 @@ struct hand {
   unsigned ncandidates; /* below CANDIDATES between calls */
   unsigned first, filled;
   bool careful;             /* some pages of the heap cannot be read */
+  uint64_t breath_bytes;    /* a round BESIDE: scanned_bytes when the cut was last looked for */
+  uint64_t breath_ns;       /* and when the CPU was last given up */
   uintptr_t window[WINDOW]; /* grey entries, a ring */
   uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
 };
@@ -61,9 +75,11 @@ static struct hand new_hand(struct tri_marker *m) {
   struct hand h;
   h.m = m;
   h.base = tri_heap_range.base;
-  h.used = tri_load_acq(&tri_heap_range.used_bytes);
+  h.used = round_used;
   h.ncandidates = h.first = h.filled = 0;
-  h.careful = tri_roots_any_unreadable();
+  h.careful = tri_roots_any_protected();
+  h.breath_bytes = 0;
+  h.breath_ns = 0;
   return h;
 }
 
@@ -103,23 +119,25 @@ static unsigned find_slots(const uintptr_t *candidate, struct tri_mspan **span, 
 /* Sets marks in one group; returns those that this marker set. */
 static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
   uint64_t mark = tri_load_rlx(&g->mark);
-  bits &= g->alloc & ~tri_load_rlx(&g->rfree) & ~mark;
+  bits &= ~mark;
   if (!bits) return 0;
   if (markers > 1) return bits & ~tri_fetch_or_rlx(&g->mark, bits);
   tri_store_rlx(&g->mark, mark | bits);
   return bits;
 }
 
-/* Neighbours in the heap are often found together: their marks are set at one go. */
+/* Neighbours in the heap are often found together: their marks are set at one go. [MARK-2] */
 static void mark_slots(struct tri_marker *m, const struct found *f, unsigned n) {
   for (unsigned i = 0, end; i < n; i = end) {
+    struct tri_bitgroup *g = f[i].group;
     uint64_t bits = f[i].bit;
-    for (end = i + 1; end < n && f[end].group == f[i].group; end++) bits |= f[end].bit;
-    uint64_t won = set_marks(f[i].group, bits);
+    for (end = i + 1; end < n && f[end].group == g; end++) bits |= f[end].bit;
+    uint64_t in_use = *(const volatile uint64_t *)&g->alloc & ~tri_load_rlx(&g->rfree);
+    uint64_t won = set_marks(g, bits & (in_use | free_too));
     for (unsigned k = i; won && k < end; k++) {
       if (!(won & f[k].bit)) continue;
       won &= ~f[k].bit; /* the same slot may come again */
-      m->marked_bytes += f[k].bytes;
+      if (in_use & f[k].bit) m->marked_bytes += f[k].bytes;
       if (!tri_grey_noscan(f[k].grey)) tri_work_put(&m->work, f[k].grey);
     }
   }
@@ -253,11 +271,44 @@ TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
   }
 }
 
+/* The marked objects on the pages [lo, hi) of a span, as far as they lie there. Whether they are still allocated is not
+ * asked: a slot may be handed out and filled before the allocation is seen here. */
+static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
+  uint32_t last = tri_mspan_index(s, hi - 1);
+  if (last >= s->nelems) last = s->nelems - 1;
+  for (uint32_t i = tri_mspan_index(s, lo); i <= last; i++) {
+    uint64_t marks = tri_load_rlx(&s->bits[i / 64].mark) >> (i % 64);
+    if (!marks) {
+      i |= 63;
+      continue;
+    }
+    i += (uint32_t)__builtin_ctzll(marks);
+    if (i > last) return;
+    uintptr_t object = tri_mspan_slot(s, i);
+    scan_words(h, tri_max(object, lo), tri_min(object + s->elemsize, hi));
+  }
+}
+
+/* Pages that were written to since their marked objects were scanned. */
+static void scan_dirty(struct hand *h, uintptr_t lo, uintptr_t hi) {
+  while (lo < hi) {
+    uintptr_t end = tri_min(tri_align_down(lo, TRI_PAGE_SIZE) + TRI_PAGE_SIZE, hi);
+    struct tri_mspan *s = tri_mheap_span_of(lo);
+    if (s && tri_int_load_acq(&s->state) != TRI_SPAN_DEAD) {
+      end = tri_max(end, tri_min(s->base + (s->npages << TRI_PAGE_SHIFT), hi));
+      if (!tri_mspan_noscan(s)) scan_marked_on(h, s, lo, end);
+    }
+    lo = end;
+  }
+}
+
 static bool scan_root(struct hand *h) {
   struct tri_root_range r;
   if (!tri_roots_get(tri_fetch_add_rlx(&next_root, 1), &r)) return false;
   if (r.stack) {
     scan_stack_words(h, r.lo, r.hi);
+  } else if (r.dirty) {
+    scan_dirty(h, r.lo, r.hi);
   } else if (r.code) {
     for (uintptr_t lo = r.lo; lo < r.lo + sizeof(void *); lo++)
       scan_words(h, lo, lo + (r.hi - lo) / sizeof(void *) * sizeof(void *));
@@ -307,11 +358,11 @@ static void drain(struct hand *h) {
   }
 }
 
-/* Waits until there is work to take (true) or every marker waits (false). [MARK-3] */
+/* Waits until there is work to take (true) or every marker waits or leaves (false). [MARK-3] */
 static bool wait_for_work(void) {
   tri_int_fetch_add_acq_rel(&idle, 1);
   for (unsigned spins = 0;; spins++) {
-    if (tri_int_load_acq(&idle) == markers) return false;
+    if (tri_int_load_acq(&idle) == markers || tri_int_load_acq(&cut)) return false;
     if (tri_work_available()) {
       unsigned n = tri_int_load_acq(&idle);
       if (n != markers && tri_int_cas_acq_rel(&idle, n, n - 1)) return true;
@@ -324,21 +375,97 @@ static bool wait_for_work(void) {
   }
 }
 
-void tri_mark_begin(unsigned nmarkers) {
+/* Gives way to the program: the kernel would take the CPU away only at its tick. False: the round is cut. */
+TRI_NOINLINE static bool breathe(struct hand *h) {
+  h->breath_bytes = h->m->scanned_bytes;
+  if (tri_int_load_acq(&cut)) return false;
+  uint64_t now = tri_now_ns();
+  if (now - h->breath_ns < BREATH_NS) return true;
+  if (!tri_beside_may_go_on()) tri_mark_cut();
+  sched_yield();
+  h->breath_ns = tri_now_ns();
+  return true;
+}
+
+/* drain, but false when the round was cut. */
+static bool drain_beside(struct hand *h) {
+  for (unsigned n = 1;; n++) {
+    if ((n % BREATH_OBJECTS == 0 || h->m->scanned_bytes - h->breath_bytes > BREATH_BYTES) && !breathe(h)) return false;
+    uintptr_t grey = next_grey(h);
+    if (grey) {
+      scan_object(h, grey);
+    } else if (h->ncandidates > 0) {
+      mark_candidates(h);
+    } else {
+      return true;
+    }
+  }
+}
+
+static void run_roots(struct hand *h) {
+  while (scan_root(h)) continue;
+}
+
+/* The listed dirty pages are scanned even when the round is cut: they are protected again already. */
+static void run_beside(struct hand *h) {
+  h->breath_ns = tri_now_ns();
+  do {
+    do {
+      if (!drain_beside(h)) {
+        run_roots(h);
+        return;
+      }
+    } while (scan_root(h));
+  } while (wait_for_work());
+}
+
+static void run_to_the_end(struct hand *h) {
+  do {
+    do {
+      drain(h);
+    } while (scan_root(h));
+  } while (wait_for_work());
+}
+
+/* What this marker has at hand is left to the next round. */
+static void put_up(struct hand *h) {
+  if (h->ncandidates > 0) mark_candidates(h);
+  for (; h->filled > 0; h->filled--) {
+    tri_work_put(&h->m->work, h->window[h->first]);
+    h->first = (h->first + 1) % WINDOW;
+  }
+  tri_work_put_up(&h->m->work);
+}
+
+void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
   tri_scan_init();
   markers = nmarkers;
+  round_kind = round;
+  round_used = tri_load_acq(&tri_heap_range.used_bytes);
+  free_too = round == TRI_ROUND_TO_THE_END ? 0 : UINT64_MAX;
+  tri_int_store_rlx(&cut, 0);
   tri_store_rlx(&next_root, 0);
   tri_int_store_rel(&idle, 0);
 }
 
 void tri_mark_run(struct tri_marker *m) {
   struct hand h = new_hand(m);
-  do {
-    do {
-      drain(&h);
-    } while (scan_root(&h));
-  } while (wait_for_work());
-  tri_work_dispose(&m->work);
+  if (round_kind == TRI_ROUND_ROOTS) run_roots(&h);
+  if (round_kind == TRI_ROUND_BESIDE) run_beside(&h);
+  if (round_kind == TRI_ROUND_TO_THE_END) {
+    run_to_the_end(&h);
+    tri_work_dispose(&m->work);
+  } else {
+    put_up(&h);
+  }
+}
+
+void tri_mark_cut(void) {
+  tri_int_store_rel(&cut, 1);
+}
+
+bool tri_mark_was_cut(void) {
+  return tri_int_load_acq(&cut) != 0;
 }
 
 static void add_word(uintptr_t word, void *hand) {
@@ -370,4 +497,13 @@ bool tri_mark_recover(struct tri_marker *m, unsigned n) {
   struct hand h = new_hand(&m[0]);
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, regrey_span, &h);
   return true;
+}
+
+static void clear_marks(struct tri_mspan *s, void *arg) {
+  for (uint32_t g = 0; g < s->ngroups; g++) tri_store_rlx(&s->bits[g].mark, 0);
+}
+
+void tri_mark_forget(void) {
+  tri_work_drop_all();
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, clear_marks, NULL);
 }

@@ -14,14 +14,31 @@ struct tri_marker {
   uint64_t scanned_bytes;
 } __attribute__((aligned(2 * TRI_CACHE_LINE)));
 
-/* Before a marking, world stopped: `nmarkers` markers will call tri_mark_run. */
-void tri_mark_begin(unsigned nmarkers);
+/* A marking is one or more rounds. Everything is right after a round TO_THE_END with the world stopped and all roots
+ * listed; what rounds before it did in the running world, with the page barrier, need not be done again. */
+enum tri_round {
+  TRI_ROUND_ROOTS,      /* world stopped: marks what roots point to, and leaves it grey */
+  TRI_ROUND_BESIDE,     /* the program runs: listed dirty pages and grey objects, until there are none or it is cut */
+  TRI_ROUND_TO_THE_END, /* world stopped: roots and grey objects, until there are none */
+};
+
+/* Before a round. `nmarkers` markers will call tri_mark_run. Words are looked at if they point to below the
+ * heap's end of now. */
+void tri_mark_begin(enum tri_round round, unsigned nmarkers);
 /* Takes root ranges and grey objects until there are none anywhere. Every marker returns together with the last. */
 void tri_mark_run(struct tri_marker *m);
+
+/* A round BESIDE: ends it soon, with work left over. Any thread, any number of times. */
+void tri_mark_cut(void);
+/* The last round BESIDE was cut. */
+bool tri_mark_was_cut(void);
+
 /* The single-word roots; one marker, before tri_mark_run. */
 void tri_mark_words(struct tri_marker *m);
 /* After all markers returned: true if grey objects were dropped for want of memory; they have been put up again, and
  * the markers must run once more. */
 bool tri_mark_recover(struct tri_marker *m, unsigned n);
+/* World stopped, no marker at work: no object is marked or grey any more. */
+void tri_mark_forget(void);
 
 #endif

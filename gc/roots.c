@@ -82,8 +82,21 @@ static void add_piece(uintptr_t lo, uintptr_t hi, bool stack, bool code) {
     overflow = true;
     return;
   }
-  ranges[nranges++] = (struct tri_root_range){lo, hi, stack, code};
+  ranges[nranges++] = (struct tri_root_range){.lo = lo, .hi = hi, .stack = stack, .code = code};
   *(stack ? &stack_bytes : &globals_bytes) += hi - lo;
+}
+
+void tri_roots_clear(void) {
+  nranges = 0;
+  overflow = false;
+}
+
+bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi) {
+  for (; lo < hi; lo += tri_min(hi - lo, PIECE)) {
+    if (!room_for_range()) return false;
+    ranges[nranges++] = (struct tri_root_range){.lo = lo, .hi = lo + tri_min(hi - lo, PIECE), .dirty = true};
+  }
+  return true;
 }
 
 static void add_range(uintptr_t lo, uintptr_t hi, bool stack) {
@@ -192,7 +205,7 @@ size_t tri_roots_next_readable(uintptr_t *lo, uintptr_t hi) {
   return hi - *lo;
 }
 
-bool tri_roots_any_unreadable(void) {
+bool tri_roots_any_protected(void) {
   return nprotected > 0;
 }
 

@@ -7,6 +7,7 @@
 struct tri_root_range {
   uintptr_t lo, hi;
   bool stack; /* a word that equals a slot's first byte also keeps the slot before it */
+  bool dirty; /* pages of the heap that were written to: only the marked objects on them count */
   bool code;  /* generated machine code: a pointer may begin at any byte; hi may reach 7 bytes into the next piece */
 };
 
@@ -14,12 +15,15 @@ struct tri_root_range {
  * storage and registered ranges. Between tri_pages_open and _close. False: the process's memory could not be listed, so
  * nothing may be collected. */
 bool tri_roots_gather(bool malloc_mode);
+/* Empties the list, as gather does first, and adds to it pages of the heap that were written to. False: no room. */
+void tri_roots_clear(void);
+bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi);
 /* The i-th range, in pieces of at most 256 KiB; false past the end. */
 bool tri_roots_get(size_t i, struct tri_root_range *ret);
 
 /* Parts of the heap that the program has made unreadable, as the last gathering found them. next_readable: moves *lo to
  * the first readable byte in [*lo, hi), or to hi, and returns how many bytes from there on are readable. */
-bool tri_roots_any_unreadable(void);
+bool tri_roots_any_protected(void);
 size_t tri_roots_next_readable(uintptr_t *lo, uintptr_t hi);
 
 /* Bytes of the last gathering. */

@@ -23,6 +23,7 @@
 #include "alloc/mheap.h"
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
+#include "gc/beside.h"
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/fork.h"
@@ -64,9 +65,7 @@ static void reserve_ballast(void) {
 }
 
 static void first_line(void) {
-  struct tri_barrier_input in = {
-      .malloc_replaced = tri_malloc_mode, .gcstoptheworld = config.gcstoptheworld, .request = config.barrier};
-  struct tri_barrier_choice choice = tri_barrier_choose(&in);
+  struct tri_barrier_choice choice = tri_beside_choose(&config, tri_malloc_mode);
   tri_log_line("version %s, barrier=%s (%s)", TRI_VERSION, tri_barrier_name(choice.kind), choice.reason);
 }
 

@@ -114,7 +114,22 @@ static void give_back(struct tri_workbuf *b) {
 void tri_work_dispose(struct tri_work *w) {
   give_back(w->cur);
   give_back(w->spare);
-  *w = (struct tri_work){0};
+  *w = (struct tri_work){.overflow = w->overflow};
+}
+
+static void put_up(struct tri_workbuf *b) {
+  if (b) push(b->n > 0 ? &full_stack : &empty_stack, b);
+}
+
+void tri_work_put_up(struct tri_work *w) {
+  put_up(w->cur);
+  put_up(w->spare);
+  *w = (struct tri_work){.overflow = w->overflow};
+}
+
+void tri_work_drop_all(void) {
+  struct tri_workbuf *b;
+  while ((b = pop(&full_stack))) push(&empty_stack, b);
 }
 
 bool tri_work_available(void) {

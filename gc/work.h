@@ -55,8 +55,12 @@ TRI_INLINE uintptr_t tri_work_get(struct tri_work *w) {
 
 /* Gives half of a well-filled buffer to the global stack, for markers that wait. */
 void tri_work_share(struct tri_work *w);
-/* End of marking: buffers go back empty. */
+/* End of marking: buffers go back empty. `overflow` stays, for tri_mark_recover. */
 void tri_work_dispose(struct tri_work *w);
+/* Leaves all grey entries to whoever marks next. */
+void tri_work_put_up(struct tri_work *w);
+/* Grey entries that were put up are forgotten; no marker is at work. */
+void tri_work_drop_all(void);
 /* True when some marker put full buffers up. */
 bool tri_work_available(void);
 

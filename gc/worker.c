@@ -1,7 +1,9 @@
 /*
- * Marker threads. The cycle's runner raises `round` and marks itself; each worker that sees the new round joins, and
- * the runner waits until all have left. They sleep on `round` between cycles, hold no lock and never allocate from the
- * collected heap.
+ * Marker threads. The cycle's runner raises `round` and marks itself; each worker that sees the new round joins, if its
+ * number is among the round's markers, and the runner waits until all have left. A round of the runner alone is no
+ * round for them. They sleep on `round` between rounds, hold no lock and never allocate from the collected heap.
+ *
+ * In the stopped world every CPU marks; beside the program a quarter of them, at least one.
  *
  * A worker is not in the registry, so a stop does not signal it. Its stack is a mapping of ours: the part below its
  * first frame is entered in ownmap (a marker's dead frames are full of object addresses), the part above (struct
@@ -21,7 +23,6 @@
 
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
-#include "gc/mark.h"
 #include "gc/real.h"
 #include "gc/stop.h"
 #include "internal/check.h"
@@ -42,6 +43,7 @@ static struct tri_marker markers[TRI_MAX_MARKERS];
 static uint64_t marker_cpu[TRI_MAX_MARKERS];
 static unsigned first_seen[TRI_MAX_MARKERS]; /* the round before a worker's first */
 static unsigned nworkers;                    /* guarded by the cycle lock: a round's markers are fixed */
+static unsigned nmarkers;                    /* of the present round, the runner included */
 static bool refused;                         /* the system gave no thread; not asked again before a fork */
 static tri_aint round_no, left;
 
@@ -125,7 +127,7 @@ static void worker_main(void *index) {
       continue;
     }
     seen = r;
-    mark_as(i);
+    if (i < nmarkers) mark_as(i);
     tri_int_fetch_add_acq_rel(&left, 1);
     tri_futex_wake(&left, 1);
   }
@@ -140,13 +142,18 @@ void tri_worker_start_all(void) {
   }
 }
 
-static void run_round(void) {
-  tri_mark_begin(nworkers + 1);
+static unsigned markers_for(enum tri_round round) {
+  if (round != TRI_ROUND_BESIDE) return nworkers + 1;
+  return (unsigned)tri_max(1, tri_min((nworkers + 1) / 4, nworkers + 1));
+}
+
+static void call_workers(void) {
   tri_int_store_rel(&left, 0);
   tri_int_store_rel(&round_no, tri_int_load_rlx(&round_no) + 1);
   tri_futex_wake(&round_no, INT_MAX);
-  tri_mark_words(&markers[0]);
-  mark_as(0);
+}
+
+static void wait_for_workers(void) {
   for (;;) {
     unsigned n = tri_int_load_acq(&left);
     if (n == nworkers) return;
@@ -154,20 +161,36 @@ static void run_round(void) {
   }
 }
 
-void tri_worker_mark(struct tri_mark_totals *ret) {
-  *ret = (struct tri_mark_totals){.markers = nworkers + 1};
+void tri_worker_round(enum tri_round round) {
+  nmarkers = markers_for(round);
+  tri_mark_begin(round, nmarkers);
+  if (nmarkers > 1) call_workers();
+  if (round != TRI_ROUND_BESIDE) tri_mark_words(&markers[0]);
+  mark_as(0);
+  if (nmarkers > 1) wait_for_workers();
+}
+
+void tri_worker_mark_begin(void) {
   for (unsigned i = 0; i <= nworkers; i++) {
     markers[i] = (struct tri_marker){0};
     marker_cpu[i] = 0;
   }
+}
+
+void tri_worker_mark_to_the_end(void) {
   do {
-    run_round();
+    tri_worker_round(TRI_ROUND_TO_THE_END);
   } while (tri_mark_recover(&markers[0], nworkers + 1));
+}
+
+struct tri_mark_totals tri_worker_totals(void) {
+  struct tri_mark_totals t = {.markers = nworkers + 1};
   for (unsigned i = 0; i <= nworkers; i++) {
-    ret->marked_bytes += markers[i].marked_bytes;
-    ret->scanned_bytes += markers[i].scanned_bytes;
-    ret->cpu_ns += marker_cpu[i];
+    t.marked_bytes += markers[i].marked_bytes;
+    t.scanned_bytes += markers[i].scanned_bytes;
+    t.cpu_ns += marker_cpu[i];
   }
+  return t;
 }
 
 void tri_worker_after_fork(void) {

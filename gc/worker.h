@@ -2,6 +2,7 @@
 #ifndef TRI_GC_WORKER_H
 #define TRI_GC_WORKER_H
 
+#include "gc/mark.h"
 #include "internal/base.h"
 
 enum { TRI_MAX_MARKERS = 32 };
@@ -15,12 +16,15 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg);
 
 /* Starts the marker threads that are missing (procs - 1). By the holder of the cycle lock, outside the runtime. */
 void tri_worker_start_all(void);
-/* Marks with every marker there is; returns when all are done. Adds up what they did. */
+/* A marking: begin, any rounds, at last to_the_end with the world stopped. totals: what all markers did since begin. */
 struct tri_mark_totals {
   uint64_t marked_bytes, scanned_bytes, cpu_ns;
-  unsigned markers;
+  unsigned markers; /* of a stopped world */
 };
-void tri_worker_mark(struct tri_mark_totals *ret);
+void tri_worker_mark_begin(void);
+void tri_worker_round(enum tri_round round);
+void tri_worker_mark_to_the_end(void);
+struct tri_mark_totals tri_worker_totals(void);
 
 void tri_worker_after_fork(void); /* the child has no marker threads */
 

@@ -1,0 +1,32 @@
+/*
+ * When the page barrier is worth its price. A cycle with it costs two stops, and the program a fault of about a
+ * microsecond at its first write to each page. It buys a stop that is short when few pages were written to.
+ *
+ *   - A cycle whose marking takes less than a millisecond is done in one stop.
+ *   - When the last stop took more than half of what marking everything in it would have taken, the next cycle is not
+ *     tried, after the next failure two are not, and so on to 64: programs that write all over their heap pay a
+ *     hundredth for being asked now and then whether they still do.
+ * Pure: no clock, no global.
+ */
+#include "barrier/policy.h"
+
+bool tri_page_policy_try(struct tri_page_policy *p) {
+  if (p->stopped_mark_ns < TRI_SHORT_STOP_NS) return false;
+  if (p->skip == 0) return true;
+  p->skip--;
+  return false;
+}
+
+void tri_page_policy_stopped(struct tri_page_policy *p, uint64_t mark_ns) {
+  p->stopped_mark_ns = mark_ns;
+}
+
+void tri_page_policy_beside(struct tri_page_policy *p, uint64_t mark_cpu_ns, unsigned markers, uint64_t stop_ns) {
+  p->stopped_mark_ns = mark_cpu_ns / (markers ? markers : 1);
+  if (stop_ns <= p->stopped_mark_ns / 2) {
+    p->backoff = 0;
+    return;
+  }
+  p->backoff = p->backoff == 0 ? 1 : (unsigned)tri_min(p->backoff * 2, TRI_PAGE_MAX_BACKOFF);
+  p->skip = p->backoff;
+}

@@ -1,0 +1,165 @@
+/*
+ * Marking beside the running program. Called by gc/cycle.c between a cycle's two stops; uses barrier/page.c to learn
+ * what the program writes meanwhile, gc/worker.c to mark.
+ *
+ *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
+ *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer
+ *     -> [stop: all roots, pages written to since, to the end] -> end: untrack
+ *
+ * Why nothing is lost: in the last stop every root is scanned again, and every marked object on a page that was written
+ * to since it was scanned. A pointer that is in neither place was in an object when that was scanned. New objects are
+ * white: what points to them was written.
+ *
+ * Invariants:
+ *   [BESIDE-1] pages are tracked before the first object is marked ([PAGE-1]).
+ *   [BESIDE-2] dirty pages are listed when all markers are idle, and scanned in the next round: who marks an object
+ *              in that round reads its contents after the list was made.
+ *   [BESIDE-3] a round looks at words that point to below the heap's end as it was after the pages of the round were
+ *              listed: what points further was written later. Pages that are not tracked yet count as dirty.
+ *   [BESIDE-4] while the phase is MARK no span of the heap dies or changes its size or class ([FREE-2]), and no page of
+ *              the heap becomes unreadable (gc/rights.c).
+ *
+ * Locks: none; the runner holds the cycle lock. tri_beside_may_go_on is called by all markers and reads shared words.
+ * Forbidden: reading foreign memory outside a stop.
+ */
+#include "gc/beside.h"
+
+#include "alloc/mcentral.h"
+#include "alloc/mheap.h"
+#include "barrier/page.h"
+#include "barrier/policy.h"
+#include "gc/roots.h"
+#include "gc/worker.h"
+#include "internal/check.h"
+#include "internal/state.h"
+
+/* So few pages are not worth another round. */
+#define FEW_DIRTY_BYTES ((uint64_t)256 << 10)
+/* Another round pays as long as each had less to do than this share of the one before. */
+#define SHRINK 0.7
+enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
+/* Large objects that the program freed while marking wait for the end of the cycle. */
+#define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
+
+enum { UNKNOWN, AVAILABLE, MISSING };
+static unsigned availability; /* of the page barrier; decided once */
+static struct tri_page_policy policy;
+static uintptr_t tracked_end;
+static struct tri_beside_stats stats;
+static bool all_dirty; /* of this cycle */
+
+struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced) {
+  struct tri_barrier_input in = {
+      .malloc_replaced = malloc_replaced, .gcstoptheworld = config->gcstoptheworld, .request = config->barrier};
+  in.page_available = malloc_replaced;
+  struct tri_barrier_choice choice = tri_barrier_choose(&in);
+  if (choice.kind != TRI_BARRIER_KIND_PAGE) return choice;
+  const char *missing = tri_page_probe();
+  availability = missing ? MISSING : AVAILABLE;
+  if (!missing) return choice;
+  choice.kind = TRI_BARRIER_KIND_STW;
+  choice.reason = missing;
+  return choice;
+}
+
+static bool wanted(const struct tri_config *config, bool malloc_replaced) {
+  if (availability == UNKNOWN && tri_beside_choose(config, malloc_replaced).kind != TRI_BARRIER_KIND_PAGE)
+    availability = MISSING;
+  if (availability == MISSING) return false;
+  return config->barrier == TRI_BARRIER_PAGE || tri_page_policy_try(&policy);
+}
+
+static uintptr_t used_end(void) {
+  return tri_heap_range.base + tri_load_acq(&tri_heap_range.used_bytes);
+}
+
+bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
+  if (!wanted(config, malloc_replaced)) return false;
+  tracked_end = used_end();
+  stats = (struct tri_beside_stats){.tracked_bytes = tracked_end - tri_heap_range.base};
+  all_dirty = false;
+  return tri_page_track(tri_heap_range.base, tracked_end);
+}
+
+void tri_beside_mark_roots(void) {
+  tri_store_rel(&tri_state.born_marked_below, used_end());
+  tri_worker_round(TRI_ROUND_ROOTS);
+}
+
+struct listing {
+  uint64_t bytes;
+  bool complete;
+};
+
+static void list_run(uintptr_t lo, uintptr_t hi, void *listing) {
+  struct listing *l = listing;
+  l->bytes += hi - lo;
+  l->complete = l->complete && tri_roots_add_dirty(lo, hi);
+}
+
+/* What the heap has grown by is tracked as well; all of it counts as written. */
+static bool track_growth(void) {
+  uintptr_t end = used_end();
+  if (end > tracked_end && !tri_page_extend(end)) return false;
+  tracked_end = end;
+  return true;
+}
+
+/* [PAGE-2]: when it cannot be told which pages are dirty, all are, and stay so until the last stop. */
+static void list_dirty(bool again) {
+  struct listing l = {.complete = true};
+  if ((again && !track_growth()) || !tri_page_each_written(again, list_run, &l)) stats.lost = true;
+  all_dirty |= stats.lost || !l.complete;
+  stats.dirty_bytes[stats.rounds++] = l.bytes;
+}
+
+/* dirty[n - 1] bytes were just cleaned, if any were yet. */
+static bool another_round_pays(const uint64_t *dirty, unsigned n) {
+  if (n == 0) return true;
+  if (n == MAX_ROUNDS || dirty[n - 1] < FEW_DIRTY_BYTES) return false;
+  return n == 1 || (double)dirty[n - 1] < (double)dirty[n - 2] * SHRINK;
+}
+
+void tri_beside_mark(void) {
+  tri_roots_clear();
+  for (;;) {
+    tri_worker_round(TRI_ROUND_BESIDE);
+    stats.cut = tri_mark_was_cut();
+    if (stats.cut || !another_round_pays(stats.dirty_bytes, stats.rounds)) return;
+    tri_roots_clear();
+    list_dirty(true);
+    if (all_dirty) return;
+  }
+}
+
+bool tri_beside_list_dirty(void) {
+  struct listing l = {.complete = true};
+  tri_store_rel(&tri_state.born_marked_below, 0);
+  if (!all_dirty) list_dirty(false);
+  if (all_dirty) tracked_end = tri_heap_range.base;
+  list_run(tracked_end, used_end(), &l);
+  return l.complete;
+}
+
+void tri_beside_end(uint64_t mark_cpu_ns, unsigned markers, uint64_t stop_ns) {
+  tri_page_untrack();
+  tri_page_policy_beside(&policy, mark_cpu_ns, markers, stop_ns);
+}
+
+void tri_beside_not(uint64_t mark_ns) {
+  tri_page_policy_stopped(&policy, mark_ns);
+}
+
+bool tri_beside_may_go_on(void) {
+  int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
+  if (live > 0 && (uint64_t)live > tri_load_rlx(&tri_state.goal)) return false;
+  return tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
+}
+
+const struct tri_beside_stats *tri_beside_read_stats(void) {
+  return &stats;
+}
+
+void tri_beside_after_fork(void) {
+  tri_page_after_fork();
+}

@@ -1,0 +1,41 @@
+/* Marking beside the running program, with the page barrier: the part of a cycle between its two stops. */
+#ifndef TRI_GC_BESIDE_H
+#define TRI_GC_BESIDE_H
+
+#include "gc/config.h"
+
+/* Decides by settings and kernel which barrier the process has; asked once, before the first traced line or cycle. */
+struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced);
+
+/* All of these by the cycle's runner. */
+
+/* Before the first stop: should this cycle mark beside the program? Then the heap's pages are tracked, as far as the
+ * heap reaches now. False: the world is stopped for all of it. */
+bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced);
+/* In the first stop, roots listed: marks what they point to. */
+void tri_beside_mark_roots(void);
+/* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. */
+void tri_beside_mark(void);
+/* In the last stop, roots listed: adds the dirty pages. False: no room in the list. */
+bool tri_beside_list_dirty(void);
+/* After the last stop. mark_cpu_ns: of all marking; stop_ns: the last stop's. */
+void tri_beside_end(uint64_t mark_cpu_ns, unsigned markers, uint64_t stop_ns);
+/* A cycle marked in the stopped world, which took so long. */
+void tri_beside_not(uint64_t mark_ns);
+
+/* Markers, now and then: false when the heap has grown so far, or so much memory waits for the end of the cycle, that
+ * the rest is better done in the stopped world. */
+bool tri_beside_may_go_on(void);
+
+/* Of the last cycle that marked beside the program, for the log. */
+enum { TRI_BESIDE_ROUNDS = 8 };
+struct tri_beside_stats {
+  uint64_t tracked_bytes, dirty_bytes[TRI_BESIDE_ROUNDS]; /* as listed for each round, the last one in the stop */
+  unsigned rounds;
+  bool cut, lost;
+};
+const struct tri_beside_stats *tri_beside_read_stats(void);
+
+void tri_beside_after_fork(void); /* in the child */
+
+#endif
