@@ -10,6 +10,10 @@
  */
 #include "barrier/policy.h"
 
+bool tri_page_policy_would_try(const struct tri_page_policy *p) {
+  return p->stopped_mark_ns >= TRI_SHORT_STOP_NS && p->skip == 0;
+}
+
 bool tri_page_policy_try(struct tri_page_policy *p) {
   if (p->stopped_mark_ns < TRI_SHORT_STOP_NS) return false;
   if (p->skip == 0) return true;

@@ -17,6 +17,7 @@ struct tri_page_policy {
 
 /* Asked once for each cycle. */
 bool tri_page_policy_try(struct tri_page_policy *p);
+bool tri_page_policy_would_try(const struct tri_page_policy *p); /* what the next question will be answered */
 /* After a cycle that marked in the stopped world. */
 void tri_page_policy_stopped(struct tri_page_policy *p, uint64_t mark_ns);
 /* After a cycle that marked beside the program: CPU time of all marking, the number of markers that a stopped world

@@ -28,6 +28,7 @@
 #include "alloc/mheap.h"
 #include "barrier/page.h"
 #include "barrier/policy.h"
+#include "gc/mark.h"
 #include "gc/roots.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -46,6 +47,7 @@ static unsigned availability; /* of the page barrier; decided once */
 static struct tri_page_policy policy;
 static uintptr_t tracked_end;
 static struct tri_beside_stats stats;
+static tri_aint hurry; /* somebody waits for the cycle to end */
 static bool all_dirty; /* of this cycle */
 
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced) {
@@ -73,11 +75,22 @@ static uintptr_t used_end(void) {
   return tri_heap_range.base + tri_load_acq(&tri_heap_range.used_bytes);
 }
 
+bool tri_beside_is_next(const struct tri_config *config) {
+  if (availability != AVAILABLE) return false;
+  return config->barrier == TRI_BARRIER_PAGE || tri_page_policy_would_try(&policy);
+}
+
+void tri_beside_hurry(void) {
+  tri_int_store_rel(&hurry, 1);
+  tri_mark_cut();
+}
+
 bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
   if (!wanted(config, malloc_replaced)) return false;
   tracked_end = used_end();
   stats = (struct tri_beside_stats){.tracked_bytes = tracked_end - tri_heap_range.base};
   all_dirty = false;
+  tri_int_store_rel(&hurry, 0);
   return tri_page_track(tri_heap_range.base, tracked_end);
 }
 
@@ -125,7 +138,7 @@ void tri_beside_mark(void) {
   for (;;) {
     tri_worker_round(TRI_ROUND_BESIDE);
     stats.cut = tri_mark_was_cut();
-    if (stats.cut || !another_round_pays(stats.dirty_bytes, stats.rounds)) return;
+    if (stats.cut || tri_int_load_acq(&hurry) || !another_round_pays(stats.dirty_bytes, stats.rounds)) return;
     tri_roots_clear();
     list_dirty(true);
     if (all_dirty) return;

@@ -7,7 +7,13 @@
 /* Decides by settings and kernel which barrier the process has; asked once, before the first traced line or cycle. */
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced);
 
+/* Somebody waits for the cycle's end (fork): what is left is done in the stopped world. Any thread. */
+void tri_beside_hurry(void);
+
 /* All of these by the cycle's runner. */
+
+/* As things stand the next cycle will mark beside the program. */
+bool tri_beside_is_next(const struct tri_config *config);
 
 /* Before the first stop: should this cycle mark beside the program? Then the heap's pages are tracked, as far as the
  * heap reaches now. False: the world is stopped for all of it. */

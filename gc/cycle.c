@@ -34,12 +34,12 @@
 #include "gc/checkmark.h"
 #include "gc/gctrace.h"
 #include "gc/pages.h"
+#include "gc/plan.h"
 #include "gc/roots.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
-#include "pacer/pacer.h"
 
 /* Long enough that a fault costs little beside filling it; design.md section 3. */
 enum { RELEASE_RUN_BYTES = 1 << 20 };
@@ -65,6 +65,7 @@ static struct cycle {
   bool beside; /* marked while the program ran */
   uint64_t beside_cpu_ns;
   bool done;
+  bool corrected; /* the sweep's count of live bytes was taken over */
 } cycle;
 static uint64_t gc_cpu_ns; /* since the start, for the percentage */
 
@@ -76,20 +77,14 @@ static void set_phase(enum tri_phase from, enum tri_phase to) {
 }
 
 static void publish_plan(uint64_t marked, uint64_t reclaimed) {
-  struct tri_pacer_input in = {.heap_marked = marked,
-                               .stack_bytes = tri_roots_stack_bytes(),
-                               .globals_bytes = tri_roots_globals_bytes(),
-                               .heap_reclaimed = reclaimed,
-                               .frees_honoured = malloc_replaced && settings->free_mode == TRI_FREE_NOW,
-                               .gc_percent = settings->gc_percent};
-  struct tri_pacer_plan plan = tri_pacer_plan(&in);
-  tri_store_rel(&tri_state.goal, plan.heap_goal);
-  tri_store_rel(&tri_state.trigger, plan.trigger);
+  struct tri_plan_input in = {.heap_marked = marked, .heap_reclaimed = reclaimed, .scanned_bytes = cycle.mark.scanned_bytes};
+  tri_plan_publish(settings, &in);
 }
 
 void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   settings = config;
   malloc_replaced = malloc_mode;
+  tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
   start_ns = tri_now_ns();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
   if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
@@ -133,6 +128,9 @@ static void mark_and_terminate(void) {
   if (!cycle.beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
   check_marks();
+  if (cycle.beside)
+    tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.mark.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
+                   cycle.beside_cpu_ns);
   cycle.inuse_bytes = inuse_now();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
@@ -282,9 +280,21 @@ static void tell_barrier(bool tracked) {
   if (!tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
 }
 
+/* A cycle beside the program counts objects that are freed before it ends, and misses some that are born meanwhile.
+ * The sweep has counted exactly. */
+static void correct_live(void) {
+  if (!cycle.beside || !cycle.done || cycle.corrected) return;
+  cycle.corrected = true;
+  uint64_t assumed = cycle.mark.marked_bytes, exact = tri_mcentral_swept_live_bytes();
+  tri_fetch_add_rlx(&tri_state.heap_live, exact - assumed);
+  uint64_t marked = exact + settings->ballast_bytes;
+  publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
+}
+
 static void run_inside(enum tri_cycle_reason reason) {
-  cycle = (struct cycle){.reason = reason};
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
+  correct_live();
+  cycle = (struct cycle){.reason = reason};
   bool tracked = cycle.beside = tri_beside_begin(settings, malloc_replaced);
   collect();
   tell_barrier(tracked);
@@ -315,7 +325,10 @@ TRI_NOINLINE static void run(const struct run *r) {
   tri_worker_start_all();
   enter(t);
   run_inside(r->reason);
-  if (r->sweep_all_now) sweep_and_release();
+  if (r->sweep_all_now) {
+    sweep_and_release();
+    correct_live();
+  }
   leave(t);
   tri_cycle_unlock();
   mine = false;
@@ -346,6 +359,9 @@ void tri_cycle_sweep_rest(void) {
     while (tri_mcentral_sweep_some(c, UINT_MAX)) continue;
     leave(t);
   }
+  tri_cycle_lock();
+  if (tri_mcentral_all_swept()) correct_live();
+  tri_cycle_unlock();
   enter(t);
   tri_mheap_release_free(RELEASE_RUN_BYTES, retain_bytes());
   leave(t);

@@ -26,7 +26,6 @@
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/epoll.h"
-#include "gc/mark.h"
 #include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
@@ -60,7 +59,7 @@ static void prepare(void) {
   if (!tri_runtime_ready() || tri_cycle_is_mine() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime)))
     return;
   tri_thread_register();
-  tri_mark_cut();
+  tri_beside_hurry();
   tri_cycle_lock();
   tri_stop_world();
   lock_all();
