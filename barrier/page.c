@@ -42,7 +42,7 @@ struct pm_scan_arg {
 };
 #define TRI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
 enum { PM_SCAN_WP_MATCHING = 1 << 0, PM_SCAN_CHECK_WPASYNC = 1 << 1 };
-enum { PAGE_IS_WRITTEN = 1 << 1 };
+enum { PAGE_IS_WRITTEN = 1 << 1, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4 };
 
 enum { SCAN_REGIONS = 128 };
 /* How much is unprotected in one call: page faults of the program wait for it. */
@@ -81,6 +81,8 @@ static void open_pagemap(struct tracker *t) {
       tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
 }
 
+/* Pages that were never touched count as written for the kernel. To protect them would plant markers in page tables, by
+ * which they look as if they were swapped out; so only pages that hold data are asked for. */
 static bool scan(struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   struct page_region regions[SCAN_REGIONS];
   uintptr_t lo = t->lo;
@@ -90,22 +92,26 @@ static bool scan(struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uin
                             .start = lo,
                             .end = t->hi,
                             .category_mask = PAGE_IS_WRITTEN,
+                            .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
                             .return_mask = PAGE_IS_WRITTEN};
-    if (fn) a.vec = (uintptr_t)regions, a.vec_len = SCAN_REGIONS;
+    a.vec = (uintptr_t)regions;
+    a.vec_len = SCAN_REGIONS;
     int n = ioctl(t->pagemap.fd, TRI_PAGEMAP_SCAN, &a);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 || a.walk_end <= lo) return false;
-    for (int i = 0; fn && i < n; i++) fn(regions[i].start, regions[i].end, arg);
+    for (int i = 0; i < n; i++) fn(regions[i].start, regions[i].end, arg);
     lo = a.walk_end;
   }
   return true;
 }
 
+static void ignore(uintptr_t lo, uintptr_t hi, void *arg) {}
+
 static bool track(struct tracker *t, uintptr_t lo, uintptr_t hi) {
   if (!tri_hidden_fd_is_ours(&t->uffd) && !open_uffd(t)) return false;
   if (!register_range(t, lo, hi)) return false;
   open_pagemap(t);
-  return t->pagemap.fd >= 0 && scan(t, PM_SCAN_WP_MATCHING, NULL, NULL);
+  return t->pagemap.fd >= 0 && scan(t, PM_SCAN_WP_MATCHING, ignore, NULL);
 }
 
 static void unprotect(struct tracker *t) {

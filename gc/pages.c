@@ -7,7 +7,8 @@
  *
  * The runner of a cycle opens and closes; in between any marker may ask: the buffers are on its stack, and `no_scan`
  * only ever goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are cancellation
- * points. Forbidden: keeping the descriptor beyond the cycle.
+ * points. The descriptor may meet a program that closes every number it finds: gone, the question has no answer.
+ * Forbidden: keeping the descriptor beyond the cycle.
  */
 #include "gc/pages.h"
 
@@ -19,6 +20,7 @@
 
 #include "alloc/os.h"
 #include "internal/atomic.h"
+#include "internal/hidden_fd.h"
 
 enum { SCAN_REGIONS = 64, PAGEMAP_WORDS = 256 };
 
@@ -34,7 +36,7 @@ struct pm_scan_arg {
 enum { PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4, PAGE_IS_GUARD = 1 << 8 };
 enum { GUARDS_UNKNOWN, GUARDS, NO_GUARDS };
 
-static int pagemap_fd = -1;
+static struct tri_hidden_fd pagemap = {.fd = -1};
 static tri_aint no_scan; /* 1: this kernel has no PAGEMAP_SCAN */
 static tri_aint guards;  /* set by the first tri_pages_open */
 
@@ -48,16 +50,18 @@ static bool scan_knows_guards(void) {
                           .category_mask = PAGE_IS_GUARD,
                           .return_mask = PAGE_IS_GUARD};
   a.end = a.start + tri_os_page_size();
-  return ioctl(pagemap_fd, TRI_PAGEMAP_SCAN, &a) >= 0;
+  return ioctl(pagemap.fd, TRI_PAGEMAP_SCAN, &a) >= 0;
 }
 
 bool tri_pages_open(void) {
   int saved_errno = errno;
-  pagemap_fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC);
-  if (pagemap_fd >= 0 && tri_int_load_rlx(&guards) == GUARDS_UNKNOWN)
+  if (!tri_hidden_fd_is_ours(&pagemap))
+    pagemap =
+        tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
+  if (pagemap.fd >= 0 && tri_int_load_rlx(&guards) == GUARDS_UNKNOWN)
     tri_int_store_rlx(&guards, scan_knows_guards() ? GUARDS : NO_GUARDS);
   errno = saved_errno;
-  return pagemap_fd >= 0;
+  return pagemap.fd >= 0;
 }
 
 bool tri_pages_may_be_guarded(void) {
@@ -65,10 +69,7 @@ bool tri_pages_may_be_guarded(void) {
 }
 
 void tri_pages_close(void) {
-  int saved_errno = errno;
-  if (pagemap_fd >= 0) syscall(SYS_close, pagemap_fd);
-  pagemap_fd = -1;
-  errno = saved_errno;
+  tri_hidden_fd_drop(&pagemap);
 }
 
 static bool scan_by_ioctl(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t, uintptr_t, void *),
@@ -85,7 +86,7 @@ static bool scan_by_ioctl(uintptr_t lo, uintptr_t hi, bool private_only, void (*
     if (private_only) a.category_mask |= PAGE_IS_FILE;
     if (tri_pages_may_be_guarded()) a.category_mask |= PAGE_IS_GUARD;
     a.category_inverted = a.category_mask;
-    int n = ioctl(pagemap_fd, TRI_PAGEMAP_SCAN, &a);
+    int n = ioctl(pagemap.fd, TRI_PAGEMAP_SCAN, &a);
     if (n < 0) return false;
     for (int i = 0; i < n; i++) fn(regions[i].start, regions[i].end, arg);
     if (a.walk_end <= lo) return false;
@@ -107,7 +108,7 @@ static bool scan_by_words(uintptr_t lo, uintptr_t hi, bool private_only, void (*
   uintptr_t run = 0;
   while (lo < hi) {
     size_t n = tri_min((hi - lo) / page, PAGEMAP_WORDS);
-    ssize_t got = syscall(SYS_pread64, pagemap_fd, words, n * sizeof words[0], (off_t)(lo / page * sizeof words[0]));
+    ssize_t got = syscall(SYS_pread64, pagemap.fd, words, n * sizeof words[0], (off_t)(lo / page * sizeof words[0]));
     if (got <= 0) return false;
     n = (size_t)got / sizeof words[0];
     for (size_t i = 0; i < n; i++, lo += page) {
@@ -134,6 +135,12 @@ static void clipped(uintptr_t lo, uintptr_t hi, void *clip) {
   c->fn(tri_max(lo, c->lo), tri_min(hi, c->hi), c->arg);
 }
 
+/* The program has closed our descriptor while it ran beside the marking. */
+static bool lost(int saved_errno) {
+  errno = saved_errno;
+  return false;
+}
+
 /* The kernel speaks of whole pages; the range may begin at a stack pointer. */
 bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
                     void *arg) {
@@ -143,11 +150,13 @@ bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(ui
   lo = tri_align_down(lo, tri_os_page_size());
   hi = tri_align_up(hi, tri_os_page_size());
   if (!tri_int_load_rlx(&no_scan)) {
+    errno = 0;
     ok = scan_by_ioctl(lo, hi, private_only, clipped, &c);
+    if (!ok && !tri_hidden_fd_is_ours(&pagemap)) return lost(saved_errno);
     if (!ok && (errno == ENOTTY || errno == EINVAL || errno == EPERM || errno == ENOSYS))
       tri_int_store_rlx(&no_scan, 1);
   }
-  if (!ok) ok = scan_by_words(lo, hi, private_only, clipped, &c);
+  if (!ok) ok = scan_by_words(lo, hi, private_only, clipped, &c) && tri_hidden_fd_is_ours(&pagemap);
   errno = saved_errno;
   return ok;
 }
