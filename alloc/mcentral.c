@@ -477,9 +477,18 @@ static void tell(struct tri_mspan *s, void *arg) {
   if (freed_by_others(s)) tri_mcentral_notify_rfree(s);
 }
 
+/* Also of spans that are in no list of a central, being dead: they may be born again. */
+void tri_mcentral_drop_told(tri_aword *stack) {
+  struct tri_mspan *s = (struct tri_mspan *)(uintptr_t)tri_exchange_acq_rel(stack, 0);
+  for (struct tri_mspan *next; s; s = next) {
+    next = s->rnext;
+    tri_int_store_rel(&s->rpending, 0);
+  }
+}
+
 void tri_mcentral_retell(void) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
-    tri_store_rlx(&centrals[i].pending, 0);
+    tri_mcentral_drop_told(&centrals[i].pending);
     tri_mcentral_each(i, untell, NULL);
   }
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_mcentral_each(i, tell, NULL);

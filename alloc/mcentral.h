@@ -52,6 +52,8 @@ bool tri_mcentral_all_swept(void);
 /* In a fork's child, alone, when a thread that is gone was inside the runtime: stacks of remote frees that it had taken
  * are lost, so they are all made anew from the spans' bits. The caller's own inbox is empty. */
 void tri_mcentral_retell(void);
+/* For it: empties a stack of remote frees, a central's or an inbox. */
+void tri_mcentral_drop_told(tri_aword *stack);
 
 void tri_mcentral_lock_all(void); /* fork */
 void tri_mcentral_unlock_all(void);

@@ -69,9 +69,7 @@ static bool set_free(struct tri_config *c, struct tri_slice v) {
 }
 
 static bool set_barrier(struct tri_config *c, struct tri_slice v) {
-  c->barrier = tri_slice_is(v, "stw")    ? TRI_BARRIER_STW
-               : tri_slice_is(v, "page") ? TRI_BARRIER_PAGE
-                                         : TRI_BARRIER_AUTO;
+  c->barrier = tri_slice_is(v, "stw") ? TRI_BARRIER_STW : tri_slice_is(v, "page") ? TRI_BARRIER_PAGE : TRI_BARRIER_AUTO;
   return c->barrier != TRI_BARRIER_AUTO || tri_slice_is(v, "auto");
 }
 
@@ -122,10 +120,10 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   struct tri_slice name = tri_slice_cut(&value, '=');
   const struct key *k = name.n < setting.n ? find_key(name) : NULL;
   if (!k) {
-    reject(
-        c, "TRICOLOR", setting,
-        "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/stw, log=FILE, signal=N, strict=0/1, stress=SIZE",
-        "ignoring it");
+    reject(c, "TRICOLOR", setting,
+           "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/stw, log=FILE, signal=N, strict=0/1, "
+           "stress=SIZE",
+           "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];
     tri_format(where, sizeof(where), "TRICOLOR=%s", k->name);

@@ -77,7 +77,8 @@ static void set_phase(enum tri_phase from, enum tri_phase to) {
 }
 
 static void publish_plan(uint64_t marked, uint64_t reclaimed) {
-  struct tri_plan_input in = {.heap_marked = marked, .heap_reclaimed = reclaimed, .scanned_bytes = cycle.mark.scanned_bytes};
+  struct tri_plan_input in = {
+      .heap_marked = marked, .heap_reclaimed = reclaimed, .scanned_bytes = cycle.mark.scanned_bytes};
   tri_plan_publish(settings, &in);
 }
 

@@ -81,7 +81,7 @@ static void in_parent(void) {
 }
 
 static void retell(void) {
-  if (tri_thread_is_registered(tri_self)) tri_store_rlx(&tri_self->mcache.inbox, 0);
+  if (tri_thread_is_registered(tri_self)) tri_mcentral_drop_told(&tri_self->mcache.inbox);
   tri_mcentral_retell();
 }
 

@@ -28,7 +28,6 @@ const struct tri_real *tri_real(void) {
   look_up(&real.sigaction, "sigaction");
   look_up(&real.setrlimit, "setrlimit");
   look_up(&real.prlimit, "prlimit");
-  look_up(&real.signal, "signal");
   look_up(&real.sigsuspend, "sigsuspend");
   look_up(&real.ppoll, "ppoll");
   look_up(&real.pselect, "pselect");
@@ -50,7 +49,7 @@ const struct tri_real *tri_real(void) {
   look_up(&real.msgsnd, "msgsnd");
   look_up(&real.semop, "semop");
   look_up(&real.semtimedop, "semtimedop");
-  look_up(&real.sysv_signal, "__sysv_signal");
+  look_up(&real._Fork, "_Fork");
   look_up(&real.epoll_ctl, "epoll_ctl");
   tri_int_store_rel(&ready, 1);
   return &real;

@@ -23,7 +23,6 @@ struct tri_real {
   int (*sigaction)(int, const struct sigaction *, struct sigaction *);
   int (*setrlimit)(__rlimit_resource_t, const struct rlimit *);
   int (*prlimit)(pid_t, enum __rlimit_resource, const struct rlimit *, struct rlimit *);
-  sighandler_t (*signal)(int, sighandler_t);
   int (*sigsuspend)(const sigset_t *);
   int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
   int (*pselect)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *);
@@ -45,7 +44,7 @@ struct tri_real {
   int (*msgsnd)(int, const void *, size_t, int);
   int (*semop)(int, struct sembuf *, size_t);
   int (*semtimedop)(int, struct sembuf *, size_t, const struct timespec *);
-  sighandler_t (*sysv_signal)(int, sighandler_t);
+  pid_t (*_Fork)(void);
   int (*epoll_ctl)(int, int, int, struct epoll_event *);
 };
 

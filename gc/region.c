@@ -18,11 +18,17 @@
  *
  * Memory ordering: both halves of [REGION-3] are sequentially consistent. hold acquires what the thread did before it
  * went in; leave acquires, by the swap or by `resumed`, what the runner did.
+ *
+ * Cancellation is deferred in a region: at any other instruction than the call's it would leave the region behind. The
+ * call itself is a cancellation point, and the cleanup ends the region.
  * No locks. Async-signal-safe. Forbidden: allocating; touching the program's memory between enter and leave.
  */
 #include "gc/region.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "gc/stop.h"
 
@@ -47,31 +53,43 @@ static void go_out(struct tri_thread *t) {
   errno = saved_errno;
 }
 
+/* A child of _Fork or of a raw clone that shares our thread-local storage is not the thread that it takes itself for.
+ */
+static bool is_itself(const struct tri_thread *t) {
+  return tri_thread_is_registered(t) && (int)syscall(SYS_gettid) == t->tid;
+}
+
 static bool may_enter(const struct tri_thread *t) {
-  return tri_thread_is_registered(t) && !tri_int_load_rlx(&t->in_runtime) &&
-         tri_int_load_rlx(&t->region) == TRI_REGION_OUT;
+  return is_itself(t) && !tri_int_load_rlx(&t->in_runtime) && tri_int_load_rlx(&t->region) == TRI_REGION_OUT;
 }
 
 TRI_NOINLINE void tri_region_enter(struct tri_region *r) {
   struct tri_thread *t = tri_self;
-  r->t = NULL;
-  if (!may_enter(t)) return;
   int saved_errno = errno;
-  go_in(t, (uintptr_t)__builtin_frame_address(0), tri_stop_on_alternate_stack());
-  r->t = t;
+  r->t = NULL;
+  if (may_enter(t)) {
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &r->cancel_type);
+    tri_stop_note_alternate_stack(t);
+    go_in(t, (uintptr_t)__builtin_frame_address(0), t->alt_stack);
+    r->t = t;
+  }
   errno = saved_errno;
 }
 
 void tri_region_leave(struct tri_region *r) {
   struct tri_thread *t = r->t;
   r->t = NULL;
-  if (t) go_out(tri_self);
+  if (!t) return;
+  go_out(tri_self);
+  if (r->cancel_type != PTHREAD_CANCEL_DEFERRED) pthread_setcanceltype(r->cancel_type, NULL);
 }
 
 struct tri_region_interrupted tri_region_interrupt(struct tri_thread *t) {
   struct tri_region_interrupted was = {0};
   if (!tri_thread_is_registered(t)) return was;
-  was.was_inside = tri_int_load_acq(&t->region) != TRI_REGION_OUT;
+  bool inside = tri_int_load_acq(&t->region) != TRI_REGION_OUT;
+  if (inside && !is_itself(t)) return was;
+  was.was_inside = inside;
   was.sp = t->sp;
   was.alt_stack = t->alt_stack;
   if (was.was_inside) go_out(t);

@@ -15,6 +15,7 @@ enum { TRI_REGION_KEPT = 4 };
 /* On the stack of the function that makes the blocking call. */
 struct tri_region {
   struct tri_thread *t;              /* NULL: the call is made without a region */
+  int cancel_type;                   /* of the program; deferred in the region */
   const void *kept[TRI_REGION_KEPT]; /* pointer arguments, which may be in no register that is scanned */
 };
 

@@ -306,15 +306,17 @@ static void each_protected_object(void (*fn)(uintptr_t, void *), void *arg) {
     }
 }
 
-static void each_heap_stack(void (*fn)(uintptr_t, void *), void *arg) {
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+static void each_stack(void (*fn)(uintptr_t, void *), void *arg) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     if (t->sp) fn(t->sp, arg);
+    if (t->alt_base) fn(t->alt_base, arg);
+  }
 }
 
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_pthread_each_start_argument(fn, arg);
   tri_epoll_each_data(fn, arg);
-  each_heap_stack(fn, arg);
+  each_stack(fn, arg);
   each_protected_object(fn, arg);
   tri_lock_acquire(&roots_lock);
   tri_wordset_each(&held, fn, arg);

@@ -30,8 +30,8 @@ size_t tri_roots_next_readable(uintptr_t *lo, uintptr_t hi);
 uint64_t tri_roots_stack_bytes(void);
 uint64_t tri_roots_globals_bytes(void);
 
-/* Single words that are roots: start arguments, uncollectable objects, epoll data, objects
- * with protected pages. Calls fn for each; world stopped. */
+/* Single words that are roots: start arguments, uncollectable objects, epoll data, objects with protected pages, stacks
+ * and alternate signal stacks in the heap. Calls fn for each; world stopped. */
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg);
 
 /* Registered ranges. 0, or an errno value. */

@@ -68,6 +68,7 @@ struct program_action {
   tri_aint siginfo;  /* 1: of three */
 };
 static struct program_action actions[NSIG]; /* written under actions_lock */
+static tri_aint interrupts[NSIG];           /* what siginterrupt asked for; written under actions_lock */
 static struct tri_lock actions_lock = TRI_LOCK_INIT(TRI_RANK_LEAF);
 
 /* Its holder may be a thread that the child does not have. An entry is at worst newer than the kernel's action. */
@@ -151,49 +152,67 @@ TRI_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction 
   return r;
 }
 
-/* The forms of signal() differ in the flags that the C library chooses. */
-static sighandler_t change_handler(int sig, sighandler_t handler, sighandler_t (*real)(int, sighandler_t)) {
-  if (is_ours(sig)) {
-    if (handler == SIG_DFL || handler == SIG_IGN) return SIG_DFL;
-    refuse(sig);
+/* signal() and its kin in terms of sigaction: the kernel is always asked for SA_SIGINFO, so that a handler that takes
+ * three arguments finds them also when another thread is just putting it in the place of one that takes one. */
+static sighandler_t change_handler(int sig, sighandler_t handler, int flags, bool mask_itself) {
+  struct sigaction act = {0}, old;
+  if (handler == SIG_ERR || !is_signal(sig)) {
+    errno = EINVAL;
     return SIG_ERR;
   }
-  if (!is_signal(sig)) return real(sig, handler);
-  sigset_t mask;
-  lock_actions(&mask);
-  uintptr_t before = tri_load_rlx(&actions[sig].handler);
-  bool siginfo_before = tri_int_load_rlx(&actions[sig].siginfo);
-  sighandler_t passed = handler;
-  if (is_function(handler)) {
-    set_action(sig, (uintptr_t)handler, false);
-    passed = (sighandler_t)(uintptr_t)on_program_signal;
-  }
-  sighandler_t r = real(sig, passed);
-  if (r == SIG_ERR) set_action(sig, before, siginfo_before);
-  if (is_wrapper(r)) r = (sighandler_t)before;
-  unlock_actions(&mask);
-  return r;
+  if (tri_int_load_acq(&interrupts[sig])) flags &= ~SA_RESTART;
+  act.sa_handler = handler;
+  act.sa_flags = flags;
+  if (mask_itself) sigaddset(&act.sa_mask, sig);
+  return sigaction(sig, &act, &old) == 0 ? old.sa_handler : SIG_ERR;
 }
 
 TRI_EXPORT sighandler_t signal(int sig, sighandler_t handler) {
-  return change_handler(sig, handler, tri_real()->signal);
+  return change_handler(sig, handler, SA_RESTART, true);
 }
 
 sighandler_t bsd_signal(int sig, sighandler_t handler);
 TRI_EXPORT sighandler_t bsd_signal(int sig, sighandler_t handler) {
-  return change_handler(sig, handler, tri_real()->signal);
+  return change_handler(sig, handler, SA_RESTART, true);
 }
 
 TRI_EXPORT sighandler_t ssignal(int sig, sighandler_t handler) {
-  return change_handler(sig, handler, tri_real()->signal);
+  return change_handler(sig, handler, SA_RESTART, true);
 }
 
 TRI_EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler) {
-  return change_handler(sig, handler, tri_real()->sysv_signal);
+  return change_handler(sig, handler, SA_RESETHAND | SA_NODEFER, false);
 }
 
 TRI_EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler) {
-  return change_handler(sig, handler, tri_real()->sysv_signal);
+  return change_handler(sig, handler, SA_RESETHAND | SA_NODEFER, false);
+}
+
+static int change_restart(int sig, bool interrupt) {
+  struct sigaction act;
+  if (tri_real()->sigaction(sig, NULL, &act) != 0) return -1;
+  act.sa_flags = interrupt ? act.sa_flags & ~SA_RESTART : act.sa_flags | SA_RESTART;
+  return tri_real()->sigaction(sig, &act, NULL);
+}
+
+TRI_EXPORT int siginterrupt(int sig, int flag) {
+  if (!is_signal(sig) || is_ours(sig)) {
+    errno = EINVAL;
+    return -1;
+  }
+  sigset_t mask;
+  lock_actions(&mask);
+  tri_int_store_rel(&interrupts[sig], flag != 0);
+  int r = change_restart(sig, flag != 0);
+  unlock_actions(&mask);
+  return r;
+}
+
+/* fork without its handlers: the child may call what is async-signal-safe, sigaction for one. */
+TRI_EXPORT pid_t _Fork(void) {
+  pid_t pid = tri_real()->_Fork();
+  if (pid == 0) tri_signals_after_fork();
+  return pid;
 }
 
 TRI_EXPORT int signalfd(int fd, const sigset_t *set, int flags) {

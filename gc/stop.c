@@ -56,15 +56,17 @@ int tri_stop_signal(void) {
 }
 
 /* An alternate signal stack may lie in the thread's own stack, above the frames that were interrupted. */
-bool tri_stop_on_alternate_stack(void) {
-  stack_t ss;
-  return syscall(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) != 0;
+void tri_stop_note_alternate_stack(struct tri_thread *t) {
+  stack_t ss = {.ss_flags = SS_DISABLE};
+  syscall(SYS_sigaltstack, NULL, &ss);
+  t->alt_stack = (ss.ss_flags & SS_ONSTACK) != 0;
+  t->alt_base = ss.ss_flags & SS_DISABLE ? 0 : (uintptr_t)ss.ss_sp;
 }
 
 static void park(struct tri_thread *t, uintptr_t sp) {
   unsigned request = tri_int_load_acq(&t->stop_request);
   t->sp = sp;
-  t->alt_stack = tri_stop_on_alternate_stack();
+  tri_stop_note_alternate_stack(t);
   tri_int_store_rel(&t->acked_stop, request);
   tri_int_fetch_add_acq_rel(&acks, 1);
   tri_futex_wake(&acks, 1);
@@ -299,7 +301,7 @@ uint64_t tri_stop_world(void) {
     tri_start_world_keep_registry();
     pause_ns(RETRY_NS);
   }
-  if (tri_thread_is_registered(tri_self)) tri_self->alt_stack = tri_stop_on_alternate_stack();
+  if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
   return tri_now_ns() - start;
 }
 

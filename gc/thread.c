@@ -99,7 +99,7 @@ static void reap_namesake(int tid) {
 static void register_locked(struct tri_thread *t) {
   tri_mcache_init(&t->mcache);
   t->tid = (int)syscall(SYS_gettid);
-  t->stack_lo = t->stack_hi = t->sp = 0;
+  t->stack_lo = t->stack_hi = t->sp = t->alt_base = 0;
   t->thread_block = (uintptr_t)&tri_self;
   t->self_stack = t->tid == getpid();
   tri_int_store_rlx(&t->in_runtime, 0);

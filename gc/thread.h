@@ -13,9 +13,10 @@ struct tri_thread {
   /* Stop protocol, gc/stop.c: the runner writes stop_request, the thread acked_stop and sp. */
   tri_aint stop_request;
   tri_aint acked_stop;
-  tri_aint region; /* enum tri_region_state, gc/region.h */
-  uintptr_t sp;    /* while stopped: lowest address in use */
-  bool alt_stack;  /* while stopped: on its alternate signal stack */
+  tri_aint region;    /* enum tri_region_state, gc/region.h */
+  uintptr_t sp;       /* while stopped: lowest address in use */
+  bool alt_stack;     /* while stopped: on its alternate signal stack */
+  uintptr_t alt_base; /* while stopped: where that stack begins, 0 for none; only the kernel may know it */
   /* Constant after registration; 0 when unknown. The thread's own stack, thread block included. */
   uintptr_t stack_lo, stack_hi;
   uintptr_t thread_block; /* address of a thread-local variable: tells the mapping of the static TLS block */
