@@ -21,8 +21,8 @@
  * Memory ordering: rfree is set and then rpending read by the freeing thread, rpending cleared and then rfree read by
  * the taker: sequentially consistent on both sides, so one of them sees the other. push releases what was freed, the
  * taker's exchange acquires it; s->owner is stored with release under the lock and loaded with acquire by freeing
- * threads. Forbidden here: touching object memory (but for bear_marked), waiting for another thread (except ensure_swept, which waits for a
- * sweep).
+ * threads. Forbidden here: touching object memory (but for bear_marked), waiting for another thread (except
+ * ensure_swept, which waits for a sweep).
  */
 #include "alloc/mcentral.h"
 
@@ -60,7 +60,7 @@ __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
 
 static tri_aword swept_live_bytes; /* of the spans swept since the last flip */
-static tri_aword deferred_bytes; /* of large objects freed since marking began */
+static tri_aword deferred_bytes;   /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
   return tri_int_load_acq(&tri_state.sweepgen);
@@ -305,9 +305,9 @@ static unsigned take_partial(struct mcentral *m, uint64_t token, unsigned max, s
   return n;
 }
 
-/* A span born while marking runs beside the program, from memory that may have been looked at as a free page: words that
- * point there have been passed over, so its slots are marked before any is handed out. What they hold from a former
- * life must be scanned, so its pages are made dirty, after the marks are set. */
+/* A span born while marking runs beside the program, from memory that may have been looked at as a free page: words
+ * that point there have been passed over, so its slots are marked before any is handed out. What they hold from a
+ * former life must be scanned, so its pages are made dirty, after the marks are set. */
 static void bear_marked(struct tri_mspan *s) {
   for (uint32_t g = 0; g < s->ngroups; g++) tri_fetch_or_acq_rel(&s->bits[g].mark, tri_mspan_valid(s, g));
   if (!s->needzero || (s->spanclass & 1)) return;

@@ -15,8 +15,8 @@ void tri_start_world(void); /* releases the registry lock */
 /* Lets the threads run but keeps the registry lock: nobody registers or leaves, no other stop begins. */
 void tri_start_world_keep_registry(void);
 
-/* What gc/region.c needs: whether the calling thread should park; which alternate signal stack it has (set in its block);
- * sleep until a stop that holds its region has ended, or for less. */
+/* What gc/region.c needs: whether the calling thread should park; which alternate signal stack it has (set in its
+ * block); sleep until a stop that holds its region has ended, or for less. */
 bool tri_stop_wanted(const struct tri_thread *t);
 void tri_stop_note_alternate_stack(struct tri_thread *t);
 void tri_stop_wait_while_held(struct tri_thread *t);
