@@ -38,6 +38,11 @@
 #define FEW_DIRTY_BYTES ((uint64_t)256 << 10)
 /* Another round pays as long as each had less to do than this share of the one before. */
 #define SHRINK 0.7
+/* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
+ */
+enum { OVERSHOOT_DIVISOR = 20 };
+/* Threads are not held up for less. */
+#define PACE_SLACK_BYTES ((uint64_t)1 << 20)
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
@@ -47,6 +52,10 @@ static unsigned availability; /* of the page barrier; decided once */
 static struct tri_page_policy policy;
 static uintptr_t tracked_end;
 static struct tri_beside_stats stats;
+/* Pacing, while marking beside the program. */
+static tri_aword paced_from TRI_CACHE_ALIGNED; /* live bytes when marking began; 0: nothing is paced */
+static tri_aword work_done TRI_CACHE_ALIGNED;  /* bytes scanned by markers since */
+static uint64_t work_expected;                 /* what the last cycle scanned */
 static tri_aint hurry; /* somebody waits for the cycle to end */
 static bool all_dirty; /* of this cycle */
 
@@ -133,7 +142,7 @@ static bool another_round_pays(const uint64_t *dirty, unsigned n) {
   return n == 1 || (double)dirty[n - 1] < (double)dirty[n - 2] * SHRINK;
 }
 
-void tri_beside_mark(void) {
+static void mark_in_rounds(void) {
   tri_roots_clear();
   for (;;) {
     tri_worker_round(TRI_ROUND_BESIDE);
@@ -143,6 +152,14 @@ void tri_beside_mark(void) {
     list_dirty(true);
     if (all_dirty) return;
   }
+}
+
+void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
+  tri_store_rlx(&work_done, 0);
+  work_expected = expected_work;
+  tri_store_rel(&paced_from, heap_live);
+  mark_in_rounds();
+  tri_store_rel(&paced_from, 0);
 }
 
 bool tri_beside_list_dirty(void) {
@@ -163,9 +180,21 @@ void tri_beside_not(uint64_t mark_ns) {
   tri_page_policy_stopped(&policy, mark_ns);
 }
 
+void tri_beside_did(uint64_t scanned_bytes) {
+  tri_fetch_add_rlx(&work_done, scanned_bytes);
+}
+
+bool tri_beside_is_outrun(uint64_t heap_live) {
+  uint64_t from = tri_load_acq(&paced_from), goal = tri_load_rlx(&tri_state.goal), work = work_expected;
+  if (from == 0 || (int64_t)heap_live < 0 || goal <= from) return false;
+  double done = work ? (double)tri_load_rlx(&work_done) / (double)work : 0;
+  return heap_live > from + (uint64_t)((double)(goal - from) * tri_min(done, 1.0)) + PACE_SLACK_BYTES;
+}
+
 bool tri_beside_may_go_on(void) {
   int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
-  if (live > 0 && (uint64_t)live > tri_load_rlx(&tri_state.goal)) return false;
+  uint64_t goal = tri_load_rlx(&tri_state.goal);
+  if (live > 0 && (uint64_t)live > goal + goal / OVERSHOOT_DIVISOR) return false;
   return tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

@@ -20,8 +20,9 @@ bool tri_beside_is_next(const struct tri_config *config);
 bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced);
 /* In the first stop, roots listed: marks what they point to. */
 void tri_beside_mark_roots(void);
-/* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. */
-void tri_beside_mark(void);
+/* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. heap_live:
+ * of now; expected_work: bytes that the last cycle scanned. */
+void tri_beside_mark(uint64_t heap_live, uint64_t expected_work);
 /* In the last stop, roots listed: adds the dirty pages. False: no room in the list. */
 bool tri_beside_list_dirty(void);
 /* After the last stop. mark_cpu_ns: of all marking; stop_ns: the last stop's. */
@@ -29,6 +30,10 @@ void tri_beside_end(uint64_t mark_cpu_ns, unsigned markers, uint64_t stop_ns);
 /* A cycle marked in the stopped world, which took so long. */
 void tri_beside_not(uint64_t mark_ns);
 
+/* Markers, now and then: so much more was scanned. */
+void tri_beside_did(uint64_t scanned_bytes);
+/* Any thread, where bytes are flushed: the heap has grown faster than marking got on; who allocates should wait. */
+bool tri_beside_is_outrun(uint64_t heap_live);
 /* Markers, now and then: false when the heap has grown so far, or so much memory waits for the end of the cycle, that
  * the rest is better done in the stopped world. */
 bool tri_beside_may_go_on(void);

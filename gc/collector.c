@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "alloc/alloc_port.h"
+#include "gc/beside.h"
 #include "gc/cycle.h"
 #include "gc/pthread_hooks.h"
 #include "gc/stop.h"
@@ -25,7 +26,7 @@
 #include "internal/check.h"
 #include "internal/clock.h"
 
-enum { WAIT_STEP_NS = 500 * 1000, WAIT_STEPS = 8 };
+enum { WAIT_STEP_NS = 250 * 1000, WAIT_STEPS = 8 };
 
 static tri_aint wanted, served; /* futex words: the collector sleeps on wanted, helpers on served */
 enum { NOT_STARTED, STARTED, REFUSED };
@@ -55,6 +56,7 @@ void tri_port_heap_grew(uint64_t heap_live) {
   bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due();
   if (!due) return;
   tri_collector_request();
+  if (tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK && !tri_beside_is_outrun(heap_live)) return;
   /* Makes the thread call tri_collector_help on its way out of the runtime. */
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
 }
@@ -98,7 +100,9 @@ bool tri_collector_wants_help(void) {
  * stress, the program is to run. */
 static bool far_behind(void) {
   uint64_t live = tri_load_rlx(&tri_state.heap_live), goal = tri_load_rlx(&tri_state.goal);
-  if (stress_bytes) return tri_int_load_rlx(&tri_state.phase) != TRI_PHASE_MARK;
+  bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
+  if (stress_bytes) return !marking;
+  if (marking && tri_beside_is_outrun(live)) return true;
   return (int64_t)live > 0 && live > goal && live - goal > goal / 16 + ((uint64_t)1 << 20);
 }
 

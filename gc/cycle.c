@@ -61,12 +61,12 @@ static struct cycle {
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
   uint64_t inuse_bytes; /* in spans when marking ended */
-  struct tri_mark_totals mark;
-  bool beside; /* marked while the program ran */
-  uint64_t beside_cpu_ns;
+  struct tri_mark_totals mark, beside; /* all; what was done while the program ran */
+  bool is_beside;
   bool done;
   bool corrected; /* the sweep's count of live bytes was taken over */
 } cycle;
+static uint64_t last_scanned_bytes; /* by the cycle before */
 static uint64_t gc_cpu_ns; /* since the start, for the percentage */
 
 static struct tri_cycle_stats stats; /* guarded by cycle_lock */
@@ -126,12 +126,12 @@ static uint64_t inuse_now(void) {
 static void mark_and_terminate(void) {
   tri_worker_mark_to_the_end();
   cycle.mark = tri_worker_totals();
-  if (!cycle.beside) cycle.t_mark_done = tri_now_ns();
+  if (!cycle.is_beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
   check_marks();
-  if (cycle.beside)
-    tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.mark.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
-                   cycle.beside_cpu_ns);
+  if (cycle.is_beside)
+    tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.beside.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
+                   cycle.beside.cpu_ns);
   cycle.inuse_bytes = inuse_now();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
@@ -174,9 +174,9 @@ static bool mark_beside(void) {
   tri_beside_mark_roots();
   tri_start_world();
   cycle.t_mark = tri_now_ns();
-  tri_beside_mark();
+  tri_beside_mark(cycle.heap_start, last_scanned_bytes);
   cycle.t_mark_done = tri_now_ns();
-  cycle.beside_cpu_ns = tri_worker_totals().cpu_ns;
+  cycle.beside = tri_worker_totals();
   stop();
   cycle.heap_end = live_now_stw();
   return list_roots() && tri_beside_list_dirty();
@@ -197,8 +197,8 @@ TRI_NOINLINE static void collect(void) {
   bool listed = list_roots();
   if (listed) {
     begin_mark();
-    if (tri_roots_any_protected()) cycle.beside = false;
-    if (cycle.beside) listed = mark_beside();
+    if (tri_roots_any_protected()) cycle.is_beside = false;
+    if (cycle.is_beside) listed = mark_beside();
     if (!listed) abandon_mark();
   }
   if (listed) {
@@ -213,13 +213,14 @@ TRI_NOINLINE static void collect(void) {
 
 /* Of the time called marking: what was marked in the last stop is part of that stop. */
 static uint64_t beside_cpu_ns(void) {
-  return cycle.beside ? cycle.beside_cpu_ns : cycle.mark.cpu_ns;
+  return cycle.is_beside ? cycle.beside.cpu_ns : cycle.mark.cpu_ns;
 }
 
 static void account(void) {
   uint64_t procs = tri_worker_procs();
   uint64_t first = cycle.t_mark - cycle.t_start, last = cycle.t_end - cycle.t_mark_done;
-  if (!cycle.beside) first = cycle.t_end - cycle.t_start, last = 0;
+  if (!cycle.is_beside) first = cycle.t_end - cycle.t_start, last = 0;
+  last_scanned_bytes = cycle.mark.scanned_bytes;
   stats.num_gc++;
   if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
   stats.pause_total_ns += first + last;
@@ -277,14 +278,14 @@ static void sweep_and_release(void) {
 
 static void tell_barrier(bool tracked) {
   uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
-  if (tracked) tri_beside_end(cycle.mark.cpu_ns, cycle.mark.markers, cycle.beside ? last_stop : UINT64_MAX);
+  if (tracked) tri_beside_end(cycle.mark.cpu_ns, cycle.mark.markers, cycle.is_beside ? last_stop : UINT64_MAX);
   if (!tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
 }
 
 /* A cycle beside the program counts objects that are freed before it ends, and misses some that are born meanwhile.
  * The sweep has counted exactly. */
 static void correct_live(void) {
-  if (!cycle.beside || !cycle.done || cycle.corrected) return;
+  if (!cycle.is_beside || !cycle.done || cycle.corrected) return;
   cycle.corrected = true;
   uint64_t assumed = cycle.mark.marked_bytes, exact = tri_mcentral_swept_live_bytes();
   tri_fetch_add_rlx(&tri_state.heap_live, exact - assumed);
@@ -296,13 +297,13 @@ static void run_inside(enum tri_cycle_reason reason) {
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
   correct_live();
   cycle = (struct cycle){.reason = reason};
-  bool tracked = cycle.beside = tri_beside_begin(settings, malloc_replaced);
+  bool tracked = cycle.is_beside = tri_beside_begin(settings, malloc_replaced);
   collect();
   tell_barrier(tracked);
   if (!cycle.done) return;
   account();
   if (settings->gctrace > 0) print_trace();
-  if (settings->gctrace > 1 && cycle.beside) print_page_line();
+  if (settings->gctrace > 1 && cycle.is_beside) print_page_line();
 }
 
 static void enter(struct tri_thread *t) {

@@ -40,10 +40,12 @@
 #include "gc/slot.h"
 #include "internal/check.h"
 #include "internal/clock.h"
+#include "internal/lock.h"
 
 enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
-enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000 };
+enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000, SLEEP_NS = 30 * 1000 };
+enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
 static const size_t PREFETCH_BYTES = 512;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
@@ -67,6 +69,7 @@ struct hand {
   bool careful;             /* some pages of the heap cannot be read */
   uint64_t breath_bytes;    /* a round BESIDE: scanned_bytes when the cut was last looked for */
   uint64_t breath_ns;       /* and when the CPU was last given up */
+  unsigned contended;       /* so many breaths long others are taken to wait for this CPU */
   uintptr_t window[WINDOW]; /* grey entries, a ring */
   uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
 };
@@ -80,6 +83,7 @@ static struct hand new_hand(struct tri_marker *m) {
   h.careful = tri_roots_any_protected();
   h.breath_bytes = 0;
   h.breath_ns = 0;
+  h.contended = 0;
   return h;
 }
 
@@ -375,15 +379,30 @@ static bool wait_for_work(void) {
   }
 }
 
-/* Gives way to the program: the kernel would take the CPU away only at its tick. False: the round is cut. */
+/* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later, which
+ * would leave next to nothing for marking; a short sleep lets the other run as well, and the marker, whose own slice is
+ * short (gc/worker.c), gets the CPU back when it wakes. */
+static void give_way(struct hand *h) {
+  uint64_t before = tri_now_ns();
+  if (h->contended > 0) {
+    h->contended--;
+    static tri_aint never;
+    tri_futex_wait(&never, 0, SLEEP_NS);
+  } else {
+    sched_yield();
+  }
+  h->breath_ns = tri_now_ns();
+  if (h->contended == 0 && h->breath_ns - before > CONTENDED_NS) h->contended = CONTENDED_BREATHS;
+}
+
+/* The kernel would take the CPU away only at its tick. False: the round is cut. */
 TRI_NOINLINE static bool breathe(struct hand *h) {
+  tri_beside_did(h->m->scanned_bytes - h->breath_bytes);
   h->breath_bytes = h->m->scanned_bytes;
   if (tri_int_load_acq(&cut)) return false;
-  uint64_t now = tri_now_ns();
-  if (now - h->breath_ns < BREATH_NS) return true;
+  if (tri_now_ns() - h->breath_ns < BREATH_NS) return true;
   if (!tri_beside_may_go_on()) tri_mark_cut();
-  sched_yield();
-  h->breath_ns = tri_now_ns();
+  give_way(h);
   return true;
 }
 
@@ -408,6 +427,7 @@ static void run_roots(struct hand *h) {
 
 /* The listed dirty pages are scanned even when the round is cut: they are protected again already. */
 static void run_beside(struct hand *h) {
+  h->breath_bytes = h->m->scanned_bytes;
   h->breath_ns = tri_now_ns();
   do {
     do {

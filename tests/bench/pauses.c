@@ -1,0 +1,234 @@
+/*
+ * How long the program waits: a large live heap of 64-byte nodes, two threads that replace nodes and time every
+ * operation, and each stop of the world where the collector tells of it.
+ *
+ *   bench_pauses local|random MIB SECONDS [SLEEPERS]
+ *
+ * The heap is a table of pages of 512 pointers to nodes. An operation picks a node, checks it, allocates its successor
+ * and puts that in its place; the old one is freed (malloc form) or forgotten (collected forms; ours ignores free).
+ * local: the picks stay in one hundredth of the table. random: they go everywhere.
+ *
+ * Prints one line of JSON. `timeline` holds the operations done in each 2 ms since the start, by which a reader who
+ * knows when collections ran can tell the speed during them from the speed between. With BENCH_LIBGC the fourth
+ * argument "incremental" turns on its incremental mode; its stops are in `stops_us`.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "bench.h"
+
+enum { THREADS = 2, PAGE_NODES = 512, SUB = 32, BUCKETS = 40 * SUB, TICK_NS = 2000000, MAX_TICKS = 1 << 18 };
+
+struct node {
+  uint64_t tag;
+  struct node *other;
+  uint64_t fill[6];
+};
+
+struct worker {
+  uint64_t random;
+  uint64_t count[BUCKETS];
+  uint64_t max;
+  atomic_ulong done; /* read by the clock's thread */
+} __attribute__((aligned(128)));
+
+static struct worker workers[THREADS];
+static struct node ***table;
+static size_t npages, window_pages;
+static atomic_bool stopping;
+static uint32_t timeline[MAX_TICKS];
+static size_t nticks;
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Buckets of one part in SUB. */
+static unsigned bucket_of(uint64_t ns) {
+  if (ns < SUB) return (unsigned)ns;
+  unsigned exponent = 63 - (unsigned)__builtin_clzll(ns) - 5;
+  unsigned b = (exponent + 1) * SUB + (unsigned)(ns >> exponent) % SUB;
+  return b < BUCKETS ? b : BUCKETS - 1;
+}
+
+static uint64_t value_of(unsigned bucket) {
+  unsigned exponent = bucket / SUB;
+  return exponent == 0 ? bucket : (uint64_t)(SUB + bucket % SUB) << (exponent - 1);
+}
+
+static struct node *make(uint64_t tag, struct node *other) {
+  struct node *n = bench_need(bench_alloc(sizeof *n));
+  n->tag = tag;
+  n->other = other;
+  for (int i = 0; i < 6; i++) n->fill[i] = tag;
+  return n;
+}
+
+static void replace(struct worker *w, size_t first_page) {
+  uint64_t r = bench_random(&w->random);
+  struct node **page = table[first_page + (r >> 32) % window_pages];
+  size_t i = (size_t)(r % PAGE_NODES);
+  struct node *old = page[i];
+  if (old->fill[5] != old->tag) {
+    fputs("a node was overwritten\n", stderr);
+    abort();
+  }
+  page[i] = make(r, NULL);
+  bench_free(old);
+}
+
+static void *work(void *arg) {
+  struct worker *w = arg;
+  /* Each its own half of the window. */
+  size_t first_page = (size_t)(w - workers) * window_pages;
+  uint64_t before = now_ns();
+  while (!atomic_load_explicit(&stopping, memory_order_relaxed)) {
+    replace(w, first_page);
+    uint64_t after = now_ns(), ns = after - before;
+    w->count[bucket_of(ns)]++;
+    if (ns > w->max) w->max = ns;
+    atomic_store_explicit(&w->done, atomic_load_explicit(&w->done, memory_order_relaxed) + 1, memory_order_relaxed);
+    before = after;
+  }
+  return NULL;
+}
+
+static void build(size_t mib) {
+  npages = (mib << 20) / (PAGE_NODES * sizeof(struct node));
+  table = bench_need(bench_alloc(npages * sizeof *table));
+  for (size_t p = 0; p < npages; p++) {
+    table[p] = bench_need(bench_alloc(PAGE_NODES * sizeof **table));
+    for (size_t i = 0; i < PAGE_NODES; i++) table[p][i] = make(p, NULL);
+  }
+}
+
+static void keep_time(double seconds) {
+  uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), before = 0;
+  for (uint64_t now = start; now < end && nticks < MAX_TICKS; now = now_ns()) {
+    struct timespec until;
+    uint64_t next = start + (nticks + 1) * TICK_NS;
+    until.tv_sec = (time_t)(next / 1000000000u);
+    until.tv_nsec = (long)(next % 1000000000u);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    uint64_t done = 0;
+    for (int i = 0; i < THREADS; i++) done += atomic_load(&workers[i].done);
+    /* Late after a stop: the operations belong to all the ticks that passed. */
+    size_t ticks = (size_t)((now_ns() - start) / TICK_NS);
+    if (ticks > MAX_TICKS) ticks = MAX_TICKS;
+    for (size_t n = ticks > nticks ? ticks - nticks : 1; n > 0 && nticks < MAX_TICKS; n--) {
+      timeline[nticks++] = (uint32_t)((done - before) / n);
+      before += (done - before) / n;
+    }
+  }
+  atomic_store(&stopping, true);
+}
+
+#ifdef BENCH_LIBGC
+enum { MAX_STOPS = 1 << 16 };
+static uint64_t stop_began, stops[MAX_STOPS];
+static size_t nstops;
+
+static void on_event(GC_EventType event) {
+  if (event == GC_EVENT_PRE_STOP_WORLD) stop_began = now_ns();
+  if (event == GC_EVENT_POST_START_WORLD && nstops < MAX_STOPS) stops[nstops++] = now_ns() - stop_began;
+}
+
+static void watch_stops(const char *mode) {
+  GC_set_on_collection_event(on_event);
+  if (mode && strcmp(mode, "incremental") == 0) GC_enable_incremental();
+}
+static void forget_stops(void) {
+  nstops = 0;
+}
+static void print_stops(void) {
+  printf(", \"stops_us\": [");
+  for (size_t i = 0; i < nstops; i++) printf("%s%.1f", i ? ", " : "", (double)stops[i] / 1e3);
+  printf("]");
+}
+#else
+static void watch_stops(const char *mode) {}
+static void forget_stops(void) {}
+static void print_stops(void) {}
+#endif
+
+static uint64_t percentile(const uint64_t *count, uint64_t total, double share) {
+  uint64_t seen = 0, wanted = (uint64_t)((double)total * share);
+  for (unsigned b = 0; b < BUCKETS; b++) {
+    seen += count[b];
+    if (seen > wanted) return value_of(b);
+  }
+  return value_of(BUCKETS - 1);
+}
+
+static uint64_t longer_than(const uint64_t *count, uint64_t ns) {
+  uint64_t n = 0;
+  for (unsigned b = bucket_of(ns); b < BUCKETS; b++) n += count[b];
+  return n;
+}
+
+static void report(const char *load, size_t mib, double seconds, uint64_t started_ns) {
+  static uint64_t count[BUCKETS];
+  static const double shares[] = {0.5, 0.99, 0.999, 0.9999, 0.99999};
+  uint64_t total = 0, max = 0;
+  for (int i = 0; i < THREADS; i++) {
+    for (unsigned b = 0; b < BUCKETS; b++) count[b] += workers[i].count[b];
+    if (workers[i].max > max) max = workers[i].max;
+  }
+  for (unsigned b = 0; b < BUCKETS; b++) total += count[b];
+  printf("{\"load\": \"%s\", \"mib\": %zu, \"seconds\": %.1f, \"started_s\": %.6f, \"operations\": %" PRIu64, load, mib,
+         seconds, (double)started_ns / 1e9, total);
+  for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+    printf(", \"p%g_us\": %.2f", shares[i] * 100, (double)percentile(count, total, shares[i]) / 1e3);
+  printf(", \"max_us\": %.1f, \"over_1ms\": %" PRIu64 ", \"over_10ms\": %" PRIu64, (double)max / 1e3,
+         longer_than(count, 1000000), longer_than(count, 10000000));
+  print_stops();
+  printf(", \"tick_ms\": %g, \"timeline\": [", TICK_NS / 1e6);
+  for (size_t i = 0; i < nticks; i++) printf("%s%" PRIu32, i ? "," : "", timeline[i]);
+  puts("]}");
+}
+
+static void *asleep(void *arg) {
+  poll(NULL, 0, -1);
+  return arg;
+}
+
+static void start_sleepers(long n) {
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, 65536);
+  for (long i = 0; i < n; i++) {
+    pthread_t t;
+    if (pthread_create(&t, &attr, asleep, NULL) != 0) abort();
+  }
+}
+
+int main(int argc, char **argv) {
+  pthread_t t[THREADS];
+  if (argc < 4 || (strcmp(argv[1], "local") != 0 && strcmp(argv[1], "random") != 0)) {
+    fprintf(stderr, "usage: %s local|random MIB SECONDS [SLEEPERS]\n", argv[0]);
+    return 2;
+  }
+  size_t mib = (size_t)atol(argv[2]);
+  double seconds = atof(argv[3]);
+  bench_init();
+  watch_stops(argc > 4 ? argv[4] : NULL);
+  build(mib);
+  if (argc > 4) start_sleepers(atol(argv[4]));
+  window_pages = strcmp(argv[1], "local") == 0 ? npages / 100 / THREADS : npages / THREADS;
+  if (window_pages == 0) window_pages = 1;
+  forget_stops();
+  uint64_t started = now_ns();
+  for (int i = 0; i < THREADS; i++) {
+    workers[i].random = (uint64_t)i + 1;
+    if (pthread_create(&t[i], NULL, work, &workers[i]) != 0) abort();
+  }
+  keep_time(seconds);
+  for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+  report(argv[1], mib, seconds, started);
+  return 0;
+}
