@@ -3,7 +3,7 @@
  * the first write and lets the writer go on) and PAGEMAP_SCAN, which lists the pages without it and can set it again in
  * the same step. Linux 6.7; no privileges needed, and system calls may write to protected pages.
  *
- *   track: register the range, protect what is present -> each_written(again) ... -> each_written -> untrack
+ *   track: register the range, protect what is present -> each_written ... -> each_written_at_last -> untrack
  *
  * The registration stays between cycles and grows with the heap; the protection does not, since each first write to a
  * protected page is a fault of about a microsecond. Where the program has closed our descriptor the kernel has dropped
@@ -83,14 +83,13 @@ static void open_pagemap(struct tracker *t) {
 
 /* Pages that were never touched count as written for the kernel. To protect them would plant markers in page tables, by
  * which they look as if they were swapped out; so only pages that hold data are asked for. */
-static bool scan(struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   struct page_region regions[SCAN_REGIONS];
-  uintptr_t lo = t->lo;
-  while (lo < t->hi) {
+  while (lo < hi) {
     struct pm_scan_arg a = {.size = sizeof a,
                             .flags = flags | PM_SCAN_CHECK_WPASYNC,
                             .start = lo,
-                            .end = t->hi,
+                            .end = hi,
                             .category_mask = PAGE_IS_WRITTEN,
                             .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
                             .return_mask = PAGE_IS_WRITTEN};
@@ -103,6 +102,10 @@ static bool scan(struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uin
     lo = a.walk_end;
   }
   return true;
+}
+
+static bool scan(const struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+  return scan_part(t, t->lo, t->hi, flags, fn, arg);
 }
 
 static void ignore(uintptr_t lo, uintptr_t hi, void *arg) {}
@@ -142,9 +145,17 @@ bool tri_page_extend(uintptr_t hi) {
   return ok;
 }
 
-bool tri_page_each_written(bool again, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+bool tri_page_each_written(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   int saved_errno = errno;
-  bool ok = scan(&tracker, again ? PM_SCAN_WP_MATCHING : 0, fn, arg);
+  bool ok = scan(&tracker, PM_SCAN_WP_MATCHING, fn, arg);
+  errno = saved_errno;
+  return ok;
+}
+
+bool tri_page_each_written_at_last(uintptr_t lo, uintptr_t hi, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
+                                   void *arg) {
+  int saved_errno = errno;
+  bool ok = scan_part(&tracker, lo, hi, 0, fn, arg);
   errno = saved_errno;
   return ok;
 }

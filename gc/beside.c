@@ -128,9 +128,9 @@ static bool track_growth(void) {
 }
 
 /* [PAGE-2]: when it cannot be told which pages are dirty, all are, and stay so until the last stop. */
-static void list_dirty(bool again) {
+static void list_dirty(void) {
   struct listing l = {.complete = true};
-  if ((again && !track_growth()) || !tri_page_each_written(again, list_run, &l)) stats.lost = true;
+  if (!track_growth() || !tri_page_each_written(list_run, &l)) stats.lost = true;
   all_dirty |= stats.lost || !l.complete;
   stats.dirty_bytes[stats.rounds++] = l.bytes;
 }
@@ -149,7 +149,7 @@ static void mark_in_rounds(void) {
     stats.cut = tri_mark_was_cut();
     if (stats.cut || tri_int_load_acq(&hurry) || !another_round_pays(stats.dirty_bytes, stats.rounds)) return;
     tri_roots_clear();
-    list_dirty(true);
+    list_dirty();
     if (all_dirty) return;
   }
 }
@@ -162,18 +162,17 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rel(&paced_from, 0);
 }
 
+/* The markers ask for the dirty ones among the tracked pages themselves, all at once. */
 bool tri_beside_list_dirty(void) {
-  struct listing l = {.complete = true};
   tri_store_rel(&tri_state.born_marked_below, 0);
-  if (!all_dirty) list_dirty(false);
   if (all_dirty) tracked_end = tri_heap_range.base;
-  list_run(tracked_end, used_end(), &l);
-  return l.complete;
+  return tri_roots_add_tracked(tri_heap_range.base, tracked_end) && tri_roots_add_dirty(tracked_end, used_end());
 }
 
-void tri_beside_end(uint64_t mark_cpu_ns, unsigned markers, uint64_t stop_ns) {
+void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
   tri_page_untrack();
-  tri_page_policy_beside(&policy, mark_cpu_ns, markers, stop_ns);
+  stats.dirty_bytes[stats.rounds++] = all->dirty_bytes;
+  tri_page_policy_beside(&policy, all->cpu_ns, all->markers, stop_ns);
 }
 
 void tri_beside_not(uint64_t mark_ns) {

@@ -3,6 +3,7 @@
 #define TRI_GC_BESIDE_H
 
 #include "gc/config.h"
+#include "gc/worker.h"
 
 /* Decides by settings and kernel which barrier the process has; asked once, before the first traced line or cycle. */
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced);
@@ -23,10 +24,10 @@ void tri_beside_mark_roots(void);
 /* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. heap_live:
  * of now; expected_work: bytes that the last cycle scanned. */
 void tri_beside_mark(uint64_t heap_live, uint64_t expected_work);
-/* In the last stop, roots listed: adds the dirty pages. False: no room in the list. */
+/* In the last stop, roots listed: adds the pages that may be dirty. False: no room in the list. */
 bool tri_beside_list_dirty(void);
-/* After the last stop. mark_cpu_ns: of all marking; stop_ns: the last stop's. */
-void tri_beside_end(uint64_t mark_cpu_ns, unsigned markers, uint64_t stop_ns);
+/* After the last stop, which took stop_ns. */
+void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns);
 /* A cycle marked in the stopped world, which took so long. */
 void tri_beside_not(uint64_t mark_ns);
 
@@ -41,7 +42,7 @@ bool tri_beside_may_go_on(void);
 /* Of the last cycle that marked beside the program, for the log. */
 enum { TRI_BESIDE_ROUNDS = 8 };
 struct tri_beside_stats {
-  uint64_t tracked_bytes, dirty_bytes[TRI_BESIDE_ROUNDS]; /* as listed for each round, the last one in the stop */
+  uint64_t tracked_bytes, dirty_bytes[TRI_BESIDE_ROUNDS]; /* as found for each round, the last one in the stop */
   unsigned rounds;
   bool cut, lost;
 };

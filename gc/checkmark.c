@@ -11,9 +11,12 @@
 #include <sys/mman.h>
 
 #include "alloc/ownmap.h"
+#include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/slot.h"
 #include "internal/check.h"
+
+#define SPARSE_BYTES ((size_t)64 << 10)
 
 static struct checker {
   uint64_t *seen;
@@ -57,6 +60,15 @@ static void visit_range(uintptr_t lo, uintptr_t hi, bool stack, const char *kind
   }
 }
 
+static void visit_run(uintptr_t lo, uintptr_t hi, void *arg) {
+  visit_range(lo, hi, false, "an object");
+}
+
+/* Untouched pages of large objects are to stay so. */
+static void visit_object(uintptr_t lo, uintptr_t hi) {
+  if (hi - lo < SPARSE_BYTES || !tri_pages_each(lo, hi, false, visit_run, NULL)) visit_run(lo, hi, NULL);
+}
+
 static void drain(void) {
   while (chk.depth > 0) {
     uintptr_t object = chk.stack[--chk.depth];
@@ -64,7 +76,7 @@ static void drain(void) {
     if (!tri_slot_find(object, &s)) continue;
     for (uintptr_t lo = object, end = object + s.span->elemsize; lo < end;) {
       size_t n = tri_roots_next_readable(&lo, end);
-      visit_range(lo, lo + n, false, "an object");
+      visit_object(lo, lo + n);
       lo += n;
     }
   }
@@ -78,7 +90,7 @@ static void visit_word(uintptr_t word, void *arg) {
 static void visit_roots(void) {
   struct tri_root_range r;
   for (size_t i = 0; tri_roots_get(i, &r); i++) {
-    if (r.dirty) continue; /* no root */
+    if (r.dirty || r.ask) continue; /* no root */
     visit_range(r.lo, r.hi, r.stack, r.stack ? "a stack" : "a global or mapping");
     drain();
   }

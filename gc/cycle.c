@@ -278,7 +278,7 @@ static void sweep_and_release(void) {
 
 static void tell_barrier(bool tracked) {
   uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
-  if (tracked) tri_beside_end(cycle.mark.cpu_ns, cycle.mark.markers, cycle.is_beside ? last_stop : UINT64_MAX);
+  if (tracked) tri_beside_end(&cycle.mark, cycle.is_beside ? last_stop : UINT64_MAX);
   if (!tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
 }
 

@@ -33,6 +33,7 @@
 #include <sched.h>
 
 #include "alloc/mcentral.h"
+#include "barrier/page.h"
 #include "gc/beside.h"
 #include "gc/pages.h"
 #include "gc/roots.h"
@@ -306,6 +307,12 @@ static void scan_dirty(struct hand *h, uintptr_t lo, uintptr_t hi) {
   }
 }
 
+static void scan_written(uintptr_t lo, uintptr_t hi, void *hand) {
+  struct hand *h = hand;
+  h->m->dirty_bytes += hi - lo;
+  scan_dirty(h, lo, hi);
+}
+
 static bool scan_root(struct hand *h) {
   struct tri_root_range r;
   if (!tri_roots_get(tri_fetch_add_rlx(&next_root, 1), &r)) return false;
@@ -313,6 +320,8 @@ static bool scan_root(struct hand *h) {
     scan_stack_words(h, r.lo, r.hi);
   } else if (r.dirty) {
     scan_dirty(h, r.lo, r.hi);
+  } else if (r.ask) {
+    if (!tri_page_each_written_at_last(r.lo, r.hi, scan_written, h)) scan_dirty(h, r.lo, r.hi);
   } else if (r.code) {
     for (uintptr_t lo = r.lo; lo < r.lo + sizeof(void *); lo++)
       scan_words(h, lo, lo + (r.hi - lo) / sizeof(void *) * sizeof(void *));

@@ -12,6 +12,7 @@ struct tri_marker {
   struct tri_work work;
   uint64_t marked_bytes; /* slots marked by this marker, whole slot sizes */
   uint64_t scanned_bytes;
+  uint64_t dirty_bytes; /* of pages found dirty in the last stop */
 } __attribute__((aligned(2 * TRI_CACHE_LINE)));
 
 /* A marking is one or more rounds. Everything is right after a round TO_THE_END with the world stopped and all roots

@@ -41,7 +41,7 @@
 #include "gc/wordset.h"
 #include "internal/check.h"
 
-enum { MAX_RANGES = 1 << 20, RANGE_COMMIT = 1 << 16, PIECE = 256 << 10, DIRECT_SCAN = 256 << 10 };
+enum { MAX_RANGES = 1 << 20, RANGE_COMMIT = 1 << 16, PIECE = 256 << 10, DIRECT_SCAN = 256 << 10, TRACKED_PIECE = 16 << 20 };
 
 static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as needed; runner only */
 static size_t nranges, committed_bytes;
@@ -91,12 +91,22 @@ void tri_roots_clear(void) {
   overflow = false;
 }
 
-bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi) {
-  for (; lo < hi; lo += tri_min(hi - lo, PIECE)) {
+static bool add_pieces(uintptr_t lo, uintptr_t hi, size_t piece, const struct tri_root_range *kind) {
+  for (; lo < hi; lo += tri_min(hi - lo, piece)) {
     if (!room_for_range()) return false;
-    ranges[nranges++] = (struct tri_root_range){.lo = lo, .hi = lo + tri_min(hi - lo, PIECE), .dirty = true};
+    ranges[nranges] = *kind;
+    ranges[nranges].lo = lo;
+    ranges[nranges++].hi = lo + tri_min(hi - lo, piece);
   }
   return true;
+}
+
+bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi) {
+  return add_pieces(lo, hi, PIECE, &(struct tri_root_range){.dirty = true});
+}
+
+bool tri_roots_add_tracked(uintptr_t lo, uintptr_t hi) {
+  return add_pieces(lo, hi, TRACKED_PIECE, &(struct tri_root_range){.ask = true});
 }
 
 static void add_range(uintptr_t lo, uintptr_t hi, bool stack) {

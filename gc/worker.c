@@ -206,6 +206,7 @@ struct tri_mark_totals tri_worker_totals(void) {
   for (unsigned i = 0; i <= nworkers; i++) {
     t.marked_bytes += markers[i].marked_bytes;
     t.scanned_bytes += markers[i].scanned_bytes;
+    t.dirty_bytes += markers[i].dirty_bytes;
     t.cpu_ns += marker_cpu[i];
   }
   return t;

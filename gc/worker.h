@@ -18,7 +18,7 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg);
 void tri_worker_start_all(void);
 /* A marking: begin, any rounds, at last to_the_end with the world stopped. totals: what all markers did since begin. */
 struct tri_mark_totals {
-  uint64_t marked_bytes, scanned_bytes, cpu_ns;
+  uint64_t marked_bytes, scanned_bytes, dirty_bytes, cpu_ns;
   unsigned markers; /* of a stopped world */
 };
 void tri_worker_mark_begin(void);

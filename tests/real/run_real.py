@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Run one of Debian's programs plainly and on our heap, and compare what it prints (or, for redis, what it stores).
 
-usage: run_real.py lua|sqlite|jq|redis now|ignore LIBRARY
-The second argument is the setting of free; with "ignore" GOGC is 25. A run that never collected is a failure: it proved
+usage: run_real.py lua|sqlite|jq|redis now|ignore|page LIBRARY
+The second argument is the setting of free; with "ignore" GOGC is 25. "page" is "ignore" with barrier=page: the log must
+show marking beside the program. A run that never collected is a failure: it proved
 nothing. Exits with 77 if the program is not installed. Only the program sees the settings.
 """
 import os
@@ -16,11 +17,16 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'support'))
+
+import page_log  # noqa: E402  # beside run_preloaded.py
+
 PROGRAMS = {'lua': ['lua5.4', 'work.lua'], 'sqlite': ['sqlite3', ':memory:', '.read work.sql'],
             'jq': ['jq', '-n', '-f', 'work.jq'], 'redis': ['redis-server']}
 SETTINGS = ('LD_PRELOAD', 'GODEBUG', 'GOGC', 'GOMEMLIMIT', 'TRICOLOR', 'TRICOLOR_BALLAST', 'MALLOC_PERTURB_')
 # With free honoured the heap stays small, so the cycles are asked for.
-OURS = {'now': {'GOGC': '25', 'TRICOLOR': 'free=now,stress=2MiB'}, 'ignore': {'GOGC': '25', 'TRICOLOR': 'free=ignore'}}
+OURS = {'now': {'GOGC': '25', 'TRICOLOR': 'free=now,stress=2MiB'}, 'ignore': {'GOGC': '25', 'TRICOLOR': 'free=ignore'},
+        'page': {'GOGC': '25', 'TRICOLOR': 'free=ignore,barrier=page'}}
 LIMIT_S = 80
 
 
@@ -36,7 +42,7 @@ def our_environment(library, setting, log):
     env = plain_environment()
     env.update(OURS[setting])
     env['TRICOLOR'] += ',log=' + log
-    env.update(LD_PRELOAD=library, GODEBUG='gctrace=1,clobberfree=1')
+    env.update(LD_PRELOAD=library, GODEBUG='gctrace=2,clobberfree=1')
     return env
 
 
@@ -172,9 +178,8 @@ def run_redis(command, env):
     return '\n'.join(lines)
 
 
-def cycles(log):
-    text = open(log, errors='replace').read() if os.path.exists(log) else ''
-    return len(re.findall(r'^gc \d+ @', text, re.M))
+def read(log):
+    return open(log, errors='replace').read() if os.path.exists(log) else ''
 
 
 def compare(program, setting, library):
@@ -185,12 +190,16 @@ def compare(program, setting, library):
         env = our_environment(library, setting, log)
         print('settings:', ' '.join(f'{k}={env[k]}' for k in SETTINGS if k in env), ' '.join(PROGRAMS[program]))
         got = run(PROGRAMS[program], env)
-        count = cycles(log)
+        text = read(log)
+    count = len(re.findall(r'^gc \d+ @', text, re.M))
     if got != expected:
         at = next((i for i, (a, b) in enumerate(zip(got, expected)) if a != b), min(len(got), len(expected)))
         raise Failed(f'different output at character {at}: {got[at:at + 80]!r}; plain: {expected[at:at + 80]!r}')
     if count < 3:
         raise Failed(f'{count} collections')
+    faults = list(page_log.faults(text)) if setting == 'page' else []
+    if faults:
+        raise Failed('; '.join(faults))
     print(f'equal output, {count} collections')
 
 
@@ -199,6 +208,9 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     program, setting, library = sys.argv[1:]
+    if setting == 'page' and page_log.kernel_may_lack_it():
+        print('this kernel has no page barrier')
+        return 77
     for needed in [PROGRAMS[program][0]] + (['redis-benchmark'] if program == 'redis' else []):
         if shutil.which(needed) is None:
             print(needed + ' is not installed')

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import page_log
+
 SETTINGS = ('LD_PRELOAD', 'GODEBUG', 'GOGC', 'GOMEMLIMIT', 'TRICOLOR', 'TRICOLOR_BALLAST')
 CYCLE = re.compile(r'^gc \d+ @', re.M)
 
@@ -29,11 +31,16 @@ def arguments():
     p.add_argument('--stderr-names-address', action='store_true', help='an 0x... of stdout must be on stderr')
     p.add_argument('--no-ok', action='store_true', help='stdout need not end with "ok"')
     p.add_argument('--min-cycles', type=int, default=0, help='collections that must have happened')
+    p.add_argument('--page', action='store_true', help='with barrier=page, and the log must show it at work')
     p.add_argument('--max-rss-mib', type=int)
     p.add_argument('--rlimit-as-mib', type=int, help='RLIMIT_AS set before exec')
     p.add_argument('--timeout', type=float, default=60)
     p.add_argument('command', nargs='+')
     return p.parse_args()
+
+
+def add(env, name, setting):
+    env[name] = ','.join(filter(None, [env.get(name), setting]))
 
 
 def environment(args, log):
@@ -43,9 +50,12 @@ def environment(args, log):
         env[key] = value
     if args.lib:
         env['LD_PRELOAD'] = args.lib
-    if args.min_cycles and args.lib:
-        env['GODEBUG'] = ','.join(filter(None, [env.get('GODEBUG'), 'gctrace=1']))
-        env['TRICOLOR'] = ','.join(filter(None, [env.get('TRICOLOR'), 'log=' + log]))
+    if args.page:
+        add(env, 'GODEBUG', 'gctrace=2')
+        add(env, 'TRICOLOR', 'barrier=page,log=' + log)
+    elif args.min_cycles and args.lib:
+        add(env, 'GODEBUG', 'gctrace=1')
+        add(env, 'TRICOLOR', 'log=' + log)
     return env
 
 
@@ -97,6 +107,8 @@ def judge(args, code, out, err, log_text):
         cycles = len(CYCLE.findall(log_text))
         if cycles < args.min_cycles:
             yield f'{cycles} collections; expected at least {args.min_cycles}'
+    if args.page:
+        yield from page_log.faults(log_text)
     if args.max_rss_mib:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         if peak > args.max_rss_mib:
@@ -105,6 +117,9 @@ def judge(args, code, out, err, log_text):
 
 def main():
     args = arguments()
+    if args.page and page_log.kernel_may_lack_it():
+        print('this kernel has no page barrier')
+        return 77
     with tempfile.TemporaryDirectory() as scratch:
         log = os.path.join(scratch, 'log')
         env = environment(args, log)

@@ -17,10 +17,14 @@ static void note(uintptr_t lo, uintptr_t hi, void *arg) {
   for (; lo < hi; lo += PAGE) written[(lo - (uintptr_t)area) / PAGE] = true;
 }
 
+static uintptr_t from(int page) {
+  return (uintptr_t)area + (uintptr_t)page * PAGE;
+}
+
 static unsigned fetch(bool again) {
   unsigned n = 0;
   memset(written, 0, sizeof written);
-  cr_assert(tri_page_each_written(again, note, NULL));
+  cr_assert(again ? tri_page_each_written(note, NULL) : tri_page_each_written_at_last(from(0), from(PAGES), note, NULL));
   for (int i = 0; i < PAGES; i++) n += written[i];
   return n;
 }
@@ -80,6 +84,15 @@ Test(page, many_runs) {
   tri_page_untrack();
 }
 
+Test(page, parts) {
+  track();
+  area[3 * PAGE] = area[4 * PAGE] = 2;
+  memset(written, 0, sizeof written);
+  cr_assert(tri_page_each_written_at_last(from(4), from(8), note, NULL));
+  cr_assert(!written[3] && written[4] && !written[5]);
+  tri_page_untrack();
+}
+
 Test(page, ranges_grow_and_tracking_begins_anew) {
   cr_assert(tri_page_track((uintptr_t)area, (uintptr_t)area + 8 * PAGE));
   tri_page_untrack();
@@ -101,7 +114,8 @@ static void close_all(void) {
 Test(page, descriptors_closed_by_the_program) {
   track();
   close_all();
-  cr_assert_not(tri_page_each_written(false, note, NULL));
+  cr_assert_not(tri_page_each_written(note, NULL));
+  cr_assert_not(tri_page_each_written_at_last(from(0), from(1), note, NULL));
   tri_page_untrack();
   track();
   area[0] = 4;

@@ -1,0 +1,27 @@
+"""What the log of a run with TRICOLOR=barrier=page and GODEBUG=gctrace=2 must show."""
+import os
+import re
+
+BARRIER = re.compile(r'^tricolor: version \S+, barrier=(\w+) \((.*)\)$', re.M)
+MARKED_BESIDE = re.compile(r'^gc \d+ @\S+s \d+%: \S+\+(\S+)\+\S+ ms clock, \S+\+[^/]*/([^/]+)/', re.M)
+DIRTY = re.compile(r'^tricolor: gc \d+ page: \d+ KiB tracked, dirty KiB ([\d ]+)', re.M)
+
+
+def kernel_may_lack_it():
+    """PAGEMAP_SCAN came with Linux 6.7."""
+    numbers = [int(n) for n in re.findall(r'\d+', os.uname().release)[:2]]
+    return numbers < [6, 7]
+
+
+def faults(log):
+    """Yields what is wrong."""
+    names = BARRIER.findall(log)
+    if not names or any(name != 'page' for name, _ in names):
+        yield f'the log names another barrier than page: {names}'
+    cycles = DIRTY.findall(log)
+    if not cycles:
+        yield 'no collection marked beside the program'
+    elif not any(int(n) for rounds in cycles for n in rounds.split()):
+        yield 'no dirty page was seen'
+    if not any(float(clock) > 0 and float(cpu) > 0 for clock, cpu in MARKED_BESIDE.findall(log)):
+        yield 'no time was spent marking beside the program'
