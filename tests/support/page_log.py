@@ -13,11 +13,13 @@ def kernel_may_lack_it():
     return numbers < [6, 7]
 
 
-def faults(log):
-    """Yields what is wrong."""
+def faults(log, at_work=True):
+    """Yields what is wrong; at_work: some cycle must have marked beside the program, and found dirty pages."""
     names = BARRIER.findall(log)
     if not names or any(name != 'page' for name, _ in names):
         yield f'the log names another barrier than page: {names}'
+    if not at_work:
+        return
     cycles = DIRTY.findall(log)
     if not cycles:
         yield 'no collection marked beside the program'
