@@ -3,10 +3,10 @@
  * microsecond at its first write to each page. It buys a stop that is short when few pages were written to.
  *
  *   - A cycle whose marking takes less than a millisecond is done in one stop.
- *   - When the last stop took more than half of what marking everything in it would have taken, the next cycle is not
- *     tried, after the next failure two are not, and so on to 64: programs that write all over their heap pay a
- *     hundredth for being asked now and then whether they still do.
- * Pure: no clock, no global.
+ *   - When the last stop took more than half of what marking everything in it would have taken, or the program
+ *     allocated so fast that it had to wait for the markers half of the time (the stop then counts as endless), the
+ *     next cycle is not tried, after the next failure two are not, and so on to 64: programs that write all over their
+ * heap pay a hundredth for being asked now and then whether they still do. Pure: no clock, no global.
  */
 #include "barrier/policy.h"
 

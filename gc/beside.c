@@ -55,9 +55,10 @@ static struct tri_beside_stats stats;
 /* Pacing, while marking beside the program. */
 static tri_aword paced_from TRI_CACHE_ALIGNED; /* live bytes when marking began; 0: nothing is paced */
 static tri_aword work_done TRI_CACHE_ALIGNED;  /* bytes scanned by markers since */
+static tri_aword samples, outrun_samples;      /* how often markers looked, and found the program waiting */
 static uint64_t work_expected;                 /* what the last cycle scanned */
-static tri_aint hurry; /* somebody waits for the cycle to end */
-static bool all_dirty; /* of this cycle */
+static tri_aint hurry;                         /* somebody waits for the cycle to end */
+static bool all_dirty;                         /* of this cycle */
 
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced) {
   struct tri_barrier_input in = {
@@ -156,6 +157,8 @@ static void mark_in_rounds(void) {
 
 void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rlx(&work_done, 0);
+  tri_store_rlx(&samples, 0);
+  tri_store_rlx(&outrun_samples, 0);
   work_expected = expected_work;
   tri_store_rel(&paced_from, heap_live);
   mark_in_rounds();
@@ -172,7 +175,8 @@ bool tri_beside_list_dirty(void) {
 void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
   tri_page_untrack();
   stats.dirty_bytes[stats.rounds++] = all->dirty_bytes;
-  tri_page_policy_beside(&policy, all->cpu_ns, all->markers, stop_ns);
+  bool outrun = tri_load_rlx(&outrun_samples) * 2 > tri_load_rlx(&samples);
+  tri_page_policy_beside(&policy, all->cpu_ns, all->markers, outrun ? UINT64_MAX : stop_ns);
 }
 
 void tri_beside_not(uint64_t mark_ns) {
@@ -192,6 +196,8 @@ bool tri_beside_is_outrun(uint64_t heap_live) {
 
 bool tri_beside_may_go_on(void) {
   int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
+  tri_fetch_add_rlx(&samples, 1);
+  if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
   if (live > 0 && (uint64_t)live > goal + goal / OVERSHOOT_DIVISOR) return false;
   return tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
