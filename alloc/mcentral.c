@@ -21,7 +21,7 @@
  * Memory ordering: rfree is set and then rpending read by the freeing thread, rpending cleared and then rfree read by
  * the taker: sequentially consistent on both sides, so one of them sees the other. push releases what was freed, the
  * taker's exchange acquires it; s->owner is stored with release under the lock and loaded with acquire by freeing
- * threads. Forbidden here: touching object memory (but for bear_marked), waiting for another thread (except
+ * threads. Forbidden here: touching object memory (but for make_dirty), waiting for another thread (except
  * ensure_swept, which waits for a sweep).
  */
 #include "alloc/mcentral.h"
@@ -59,6 +59,7 @@ enum { SWEEP_WAIT_NS = 50000 };
 __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
 
+static tri_aint being_swept;       /* spans in the hands of sweepers */
 static tri_aword swept_live_bytes; /* of the spans swept since the last flip */
 static tri_aword deferred_bytes;   /* of large objects freed since marking began */
 
@@ -232,8 +233,9 @@ static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n
       s[kept++] = s[i];
     }
   }
-  if (kept == 0) return 0;
   tri_fetch_add_rlx(&swept_live_bytes, live_bytes);
+  tri_int_fetch_add_acq_rel(&being_swept, -n);
+  if (kept == 0) return 0;
   tri_lock_acquire(&m->lock);
   for (unsigned i = 0; i < kept; i++) {
     /* A free may have come after the sweep had passed, and its word not been heeded, since the span was in no list. */
@@ -260,6 +262,7 @@ static unsigned take_unswept(struct mcentral *m, unsigned max, struct tri_mspan 
     tri_int_store_rel(&s->sweepgen, sweepgen() - 1);
     ret[n++] = s;
   }
+  tri_int_fetch_add_acq_rel(&being_swept, n);
   tri_lock_release(&m->lock);
   return n;
 }
@@ -281,6 +284,7 @@ bool tri_mcentral_ensure_swept(struct tri_mspan *s) {
   if (mine) {
     list_unlink(m, s);
     tri_int_store_rel(&s->sweepgen, h - 1);
+    tri_int_fetch_add_acq_rel(&being_swept, 1);
   }
   tri_lock_release(&m->lock);
   if (mine) sweep_taken(m, &s, 1, 0);
@@ -306,11 +310,16 @@ static unsigned take_partial(struct mcentral *m, uint64_t token, unsigned max, s
 }
 
 /* A span born while marking runs beside the program, from memory that may have been looked at as a free page: words
- * that point there have been passed over, so its slots are marked before any is handed out. What they hold from a
- * former life must be scanned, so its pages are made dirty, after the marks are set. */
-static void bear_marked(struct tri_mspan *s) {
-  for (uint32_t g = 0; g < s->ngroups; g++) tri_fetch_or_acq_rel(&s->bits[g].mark, tri_mspan_valid(s, g));
-  if (!s->needzero || (s->spanclass & 1)) return;
+ * that point there have been passed over, so its slots are marked before anybody sees it. What they hold from a former
+ * life must be scanned: of small spans by making their pages dirty, after the marks are set; large ones, which may have
+ * pages that nobody ever touched, are looked for in the last stop. */
+static void mark_all_slots(struct tri_mspan *s, uint32_t nelems) {
+  for (uint32_t g = 0; g * 64 < nelems; g++)
+    tri_store_rlx(&s->bits[g].mark, nelems - g * 64 >= 64 ? UINT64_MAX : ((uint64_t)1 << (nelems - g * 64)) - 1);
+}
+
+static void make_dirty(const struct tri_mspan *s) {
+  if (!s->needzero || s->spanclass < 2 || (s->spanclass & 1)) return;
   for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
 }
 
@@ -321,8 +330,11 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
   struct mcentral *m = &centrals[spanclass];
   /* Before init stores the state: a large object exists from the first moment that a lookup can see it. */
   if (spanclass < 2) s->bits[0].alloc = 1;
+  bool marked = s->base < tri_load_acq(&tri_state.born_marked_below);
+  if (tri_unlikely(marked)) mark_all_slots(s, nelems);
+  s->born_marked = marked;
   tri_mspan_init(s, spanclass, sweepgen());
-  if (tri_unlikely(s->base < tri_load_acq(&tri_state.born_marked_below))) bear_marked(s);
+  if (tri_unlikely(marked)) make_dirty(s);
   tri_lock_acquire(&m->lock);
   tri_store_rel(&s->owner, token);
   list_push(m, s, TRI_CLIST_BUSY);
@@ -466,7 +478,7 @@ void tri_mcentral_each(unsigned spanclass, void (*fn)(struct tri_mspan *, void *
 bool tri_mcentral_all_swept(void) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++)
     if (!list_is_empty(&centrals[i], TRI_CLIST_UNSWEPT)) return false;
-  return true;
+  return tri_int_load_acq(&being_swept) == 0;
 }
 
 static void untell(struct tri_mspan *s, void *arg) {

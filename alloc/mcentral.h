@@ -46,7 +46,7 @@ void tri_mcentral_flip_stw(void);
 
 /* Calls fn for every span in the central's lists, with its lock held. */
 void tri_mcentral_each(unsigned spanclass, void (*fn)(struct tri_mspan *, void *), void *arg);
-/* True when every list is empty of unswept spans. */
+/* True when every list is empty of unswept spans, and nobody is at sweeping one. */
 bool tri_mcentral_all_swept(void);
 
 /* In a fork's child, alone, when a thread that is gone was inside the runtime: stacks of remote frees that it had taken

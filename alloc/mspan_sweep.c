@@ -37,6 +37,7 @@ struct tri_sweep_result tri_mspan_sweep(struct tri_mspan *s) {
     r.freed += (uint32_t)__builtin_popcountll(dead);
   }
   s->needzero = 1;
+  s->born_marked = 0;
   s->room = 0;
   s->full = 0;
   tri_store_rel(&s->owner, 0);

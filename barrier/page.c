@@ -42,7 +42,7 @@ struct pm_scan_arg {
 };
 #define TRI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
 enum { PM_SCAN_WP_MATCHING = 1 << 0, PM_SCAN_CHECK_WPASYNC = 1 << 1 };
-enum { PAGE_IS_WRITTEN = 1 << 1, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4 };
+enum { PAGE_IS_WRITTEN = 1 << 1, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4, PAGE_IS_GUARD = 1 << 8 };
 
 enum { SCAN_REGIONS = 128 };
 /* How much is unprotected in one call: page faults of the program wait for it. */
@@ -81,9 +81,13 @@ static void open_pagemap(struct tracker *t) {
       tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
 }
 
+/* MADV_GUARD_INSTALL (Linux 6.13) makes single pages unreadable; kernels that can name them say so (6.15). */
+static bool knows_guards; /* set by the probe */
+
 /* Pages that were never touched count as written for the kernel. To protect them would plant markers in page tables, by
  * which they look as if they were swapped out; so only pages that hold data are asked for. */
-static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint64_t flags,
+                      void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   struct page_region regions[SCAN_REGIONS];
   while (lo < hi) {
     struct pm_scan_arg a = {.size = sizeof a,
@@ -93,6 +97,7 @@ static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint6
                             .category_mask = PAGE_IS_WRITTEN,
                             .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
                             .return_mask = PAGE_IS_WRITTEN};
+    if (knows_guards) a.category_mask |= a.category_inverted = PAGE_IS_GUARD;
     a.vec = (uintptr_t)regions;
     a.vec_len = SCAN_REGIONS;
     int n = ioctl(t->pagemap.fd, TRI_PAGEMAP_SCAN, &a);
@@ -181,6 +186,9 @@ static const char *try_out(struct tracker *t, volatile char *page, size_t size) 
   unsigned before = 0, after = 0;
   page[0] = 1;
   if (!open_uffd(t)) return "userfaultfd with WP_ASYNC is refused";
+  knows_guards = true;
+  if (!track(t, (uintptr_t)page, (uintptr_t)page + size)) knows_guards = false;
+  untrack(t);
   if (!track(t, (uintptr_t)page, (uintptr_t)page + size)) return "PAGEMAP_SCAN is refused";
   bool ok = scan(t, 0, count_page, &before);
   page[0] = 2;

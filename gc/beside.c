@@ -47,6 +47,7 @@ enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
 
+enum { LARGE_SCAN = 0 }; /* span class */
 enum { UNKNOWN, AVAILABLE, MISSING };
 static unsigned availability; /* of the page barrier; decided once */
 static struct tri_page_policy policy;
@@ -57,7 +58,7 @@ static tri_aword paced_from TRI_CACHE_ALIGNED; /* live bytes when marking began;
 static tri_aword work_done TRI_CACHE_ALIGNED;  /* bytes scanned by markers since */
 static tri_aword samples, outrun_samples;      /* how often markers looked, and found the program waiting */
 static uint64_t work_expected;                 /* what the last cycle scanned */
-static tri_aint hurry;                         /* somebody waits for the cycle to end */
+static tri_aint hurry;                         /* so many threads wait for the cycle to end */
 static bool all_dirty;                         /* of this cycle */
 
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced) {
@@ -75,10 +76,11 @@ struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, boo
 }
 
 static bool wanted(const struct tri_config *config, bool malloc_replaced) {
+  if (availability == MISSING) return false;
+  if (config->barrier != TRI_BARRIER_PAGE && !tri_page_policy_try(&policy)) return false;
   if (availability == UNKNOWN && tri_beside_choose(config, malloc_replaced).kind != TRI_BARRIER_KIND_PAGE)
     availability = MISSING;
-  if (availability == MISSING) return false;
-  return config->barrier == TRI_BARRIER_PAGE || tri_page_policy_try(&policy);
+  return availability == AVAILABLE;
 }
 
 static uintptr_t used_end(void) {
@@ -90,9 +92,13 @@ bool tri_beside_is_next(const struct tri_config *config) {
   return config->barrier == TRI_BARRIER_PAGE || tri_page_policy_would_try(&policy);
 }
 
-void tri_beside_hurry(void) {
-  tri_int_store_rel(&hurry, 1);
+void tri_beside_hurry_begin(void) {
+  tri_int_fetch_add_acq_rel(&hurry, 1);
   tri_mark_cut();
+}
+
+void tri_beside_hurry_end(void) {
+  tri_int_fetch_add_acq_rel(&hurry, -1u);
 }
 
 bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
@@ -100,7 +106,6 @@ bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
   tracked_end = used_end();
   stats = (struct tri_beside_stats){.tracked_bytes = tracked_end - tri_heap_range.base};
   all_dirty = false;
-  tri_int_store_rel(&hurry, 0);
   return tri_page_track(tri_heap_range.base, tracked_end);
 }
 
@@ -165,11 +170,18 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rel(&paced_from, 0);
 }
 
+static void list_born(struct tri_mspan *s, void *complete) {
+  bool *ok = complete;
+  if (s->born_marked) *ok = *ok && tri_roots_add_untold(s->base, s->base + (s->npages << TRI_PAGE_SHIFT));
+}
+
 /* The markers ask for the dirty ones among the tracked pages themselves, all at once. */
 bool tri_beside_list_dirty(void) {
   tri_store_rel(&tri_state.born_marked_below, 0);
   if (all_dirty) tracked_end = tri_heap_range.base;
-  return tri_roots_add_tracked(tri_heap_range.base, tracked_end) && tri_roots_add_dirty(tracked_end, used_end());
+  bool ok = tri_roots_add_tracked(tri_heap_range.base, tracked_end) && tri_roots_add_untold(tracked_end, used_end());
+  tri_mcentral_each(LARGE_SCAN, list_born, &ok);
+  return ok;
 }
 
 void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
@@ -200,7 +212,7 @@ bool tri_beside_may_go_on(void) {
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
   if (live > 0 && (uint64_t)live > goal + goal / OVERSHOOT_DIVISOR) return false;
-  return tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
+  return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 
 const struct tri_beside_stats *tri_beside_read_stats(void) {
@@ -208,5 +220,6 @@ const struct tri_beside_stats *tri_beside_read_stats(void) {
 }
 
 void tri_beside_after_fork(void) {
+  tri_int_store_rel(&hurry, 0);
   tri_page_after_fork();
 }

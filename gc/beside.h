@@ -8,8 +8,9 @@
 /* Decides by settings and kernel which barrier the process has; asked once, before the first traced line or cycle. */
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced);
 
-/* Somebody waits for the cycle's end (fork): what is left is done in the stopped world. Any thread. */
-void tri_beside_hurry(void);
+/* Between these somebody waits for the cycle's end (fork): what is left is done in the stopped world. Any thread. */
+void tri_beside_hurry_begin(void);
+void tri_beside_hurry_end(void);
 
 /* All of these by the cycle's runner. */
 

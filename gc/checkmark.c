@@ -90,7 +90,7 @@ static void visit_word(uintptr_t word, void *arg) {
 static void visit_roots(void) {
   struct tri_root_range r;
   for (size_t i = 0; tri_roots_get(i, &r); i++) {
-    if (r.dirty || r.ask) continue; /* no root */
+    if (r.dirty || r.untold || r.ask) continue; /* no root */
     visit_range(r.lo, r.hi, r.stack, r.stack ? "a stack" : "a global or mapping");
     drain();
   }

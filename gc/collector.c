@@ -31,6 +31,7 @@ enum { WAIT_STEP_NS = 250 * 1000, WAIT_STEPS = 8 };
 static tri_aint wanted, served; /* futex words: the collector sleeps on wanted, helpers on served */
 enum { NOT_STARTED, STARTED, REFUSED };
 static tri_aint thread_state;
+static tri_aint serving;  /* 1 while a thread collects for want of a collector thread */
 static tri_aint starting; /* 1 while one thread starts the others */
 static size_t stress_bytes;
 static tri_aword stress_mark; /* total_alloc at the last stress request */
@@ -118,10 +119,11 @@ void tri_collector_help(void) {
   int saved_errno = errno;
   tri_collector_start();
   unsigned state = tri_int_load_acq(&thread_state);
-  if (state == REFUSED) {
+  if (state == REFUSED && tri_int_cas_acq_rel(&serving, 0, 1)) {
     serve();
     tri_cycle_sweep_rest();
-  } else if (state == STARTED) {
+    tri_int_store_rel(&serving, 0);
+  } else if (state != NOT_STARTED) {
     wait_a_moment();
   }
   errno = saved_errno;
@@ -134,5 +136,6 @@ void tri_collector_set_stress(size_t bytes) {
 void tri_collector_after_fork(void) {
   tri_int_store_rel(&thread_state, NOT_STARTED);
   tri_int_store_rel(&starting, 0);
+  tri_int_store_rel(&serving, 0);
   tri_int_store_rel(&served, tri_int_load_rlx(&wanted));
 }

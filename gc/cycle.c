@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <link.h>
+#include <string.h>
 
 #include "alloc/mcentral.h"
 #include "gc/beside.h"
@@ -60,16 +61,20 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
-  uint64_t inuse_bytes; /* in spans when marking ended */
+  uint64_t inuse_bytes;                /* in spans when marking ended */
   struct tri_mark_totals mark, beside; /* all; what was done while the program ran */
   bool is_beside;
   bool done;
   bool corrected; /* the sweep's count of live bytes was taken over */
 } cycle;
 static uint64_t last_scanned_bytes; /* by the cycle before */
-static uint64_t gc_cpu_ns; /* since the start, for the percentage */
+static uint64_t gc_cpu_ns;          /* since the start, for the percentage */
 
-static struct tri_cycle_stats stats; /* guarded by cycle_lock */
+static struct tri_cycle_stats stats;     /* guarded by cycle_lock */
+/* A copy that can be had while a cycle runs: the holder of cycle_lock writes, and the version is odd meanwhile. */
+enum { STATS_WORDS = sizeof(struct tri_cycle_stats) / sizeof(uint64_t) };
+static tri_aword published[STATS_WORDS];
+static tri_aint published_version;
 
 static void set_phase(enum tri_phase from, enum tri_phase to) {
   tri_check(tri_int_load_rlx(&tri_state.phase) == from);
@@ -285,12 +290,20 @@ static void tell_barrier(bool tracked) {
 /* A cycle beside the program counts objects that are freed before it ends, and misses some that are born meanwhile.
  * The sweep has counted exactly. */
 static void correct_live(void) {
-  if (!cycle.is_beside || !cycle.done || cycle.corrected) return;
+  if (!cycle.is_beside || !cycle.done || cycle.corrected || !tri_mcentral_all_swept()) return;
   cycle.corrected = true;
   uint64_t assumed = cycle.mark.marked_bytes, exact = tri_mcentral_swept_live_bytes();
   tri_fetch_add_rlx(&tri_state.heap_live, exact - assumed);
   uint64_t marked = exact + settings->ballast_bytes;
   publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
+}
+
+static void publish_stats(void) {
+  uint64_t words[STATS_WORDS];
+  memcpy(words, &stats, sizeof words);
+  tri_int_fetch_add_acq_rel(&published_version, 1);
+  for (int i = 0; i < STATS_WORDS; i++) tri_store_rel(&published[i], words[i]);
+  tri_int_fetch_add_acq_rel(&published_version, 1);
 }
 
 static void run_inside(enum tri_cycle_reason reason) {
@@ -302,6 +315,7 @@ static void run_inside(enum tri_cycle_reason reason) {
   tell_barrier(tracked);
   if (!cycle.done) return;
   account();
+  publish_stats();
   if (settings->gctrace > 0) print_trace();
   if (settings->gctrace > 1 && cycle.is_beside) print_page_line();
 }
@@ -362,18 +376,24 @@ void tri_cycle_sweep_rest(void) {
     leave(t);
   }
   tri_cycle_lock();
-  if (tri_mcentral_all_swept()) correct_live();
+  correct_live();
+  size_t retained = retain_bytes();
   tri_cycle_unlock();
   enter(t);
-  tri_mheap_release_free(RELEASE_RUN_BYTES, retain_bytes());
+  tri_mheap_release_free(RELEASE_RUN_BYTES, retained);
   leave(t);
 }
 
 void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
-  tri_cycle_lock();
-  *ret = stats;
+  uint64_t words[STATS_WORDS];
+  unsigned before, after;
+  do {
+    before = tri_int_load_acq(&published_version);
+    for (int i = 0; i < STATS_WORDS; i++) words[i] = tri_load_acq(&published[i]);
+    after = tri_int_load_acq(&published_version);
+  } while (before != after || before % 2 != 0);
+  memcpy(ret, words, sizeof words);
   ret->heap_goal = tri_load_acq(&tri_state.goal);
-  tri_cycle_unlock();
 }
 
 /* Waited for outside the runtime: the holder may be stopping the world. */

@@ -59,8 +59,9 @@ static void prepare(void) {
   if (!tri_runtime_ready() || tri_cycle_is_mine() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime)))
     return;
   tri_thread_register();
-  tri_beside_hurry();
+  tri_beside_hurry_begin();
   tri_cycle_lock();
+  tri_beside_hurry_end();
   tri_stop_world();
   lock_all();
   tri_start_world_keep_registry();

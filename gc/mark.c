@@ -54,6 +54,7 @@ static const size_t PREFETCH_BYTES = 512;
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
+static tri_aint put_off;                      /* pieces of large objects come again: they are not counted */
 static tri_aint cut;                          /* the round BESIDE ends */
 /* Constant during a round. */
 static unsigned markers;
@@ -216,15 +217,28 @@ static bool all_touched(struct tri_mspan *s) {
 
 /* A page that was touched stays so: an object found without a hole is not asked about again. */
 static void found_whole(struct tri_mspan *s) {
+  if (tri_int_load_acq(&put_off)) return;
   unsigned pieces = (unsigned)tri_min((s->elemsize + TRI_OBLET_BYTES - SPARSE_BYTES) / TRI_OBLET_BYTES, ALL_WHOLE - 1);
   if (tri_int_fetch_add_acq_rel(&s->whole_pieces, 1) + 1 == pieces) tri_int_store_rlx(&s->whole_pieces, ALL_WHOLE);
+}
+
+/* The kernel does not say which pages can be read. Beside the program that is put off: somebody has closed our
+ * descriptor, which the last stop opens again. */
+static void scan_unasked(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
+  if (round_kind == TRI_ROUND_BESIDE && tri_pages_may_be_guarded()) {
+    tri_int_store_rel(&put_off, 1);
+    tri_work_put(&h->m->work, tri_grey(lo, s->spanclass));
+    tri_mark_cut();
+  } else {
+    scan_words(h, lo, hi);
+  }
 }
 
 /* Only the pages that the program ever touched: the others would become present, and are many in sparse objects. */
 static void scan_touched(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
   uint64_t before = h->m->scanned_bytes;
   if (!tri_pages_each(lo, hi, false, scan_run, h)) {
-    scan_words(h, lo, hi);
+    scan_unasked(h, s, lo, hi);
   } else if (h->m->scanned_bytes - before == hi - lo) {
     found_whole(s);
   }
@@ -248,15 +262,21 @@ static void scan_large(struct hand *h, uintptr_t entry) {
 }
 
 /* Where the program has taken rights from pages of the heap. */
-TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
-  struct tri_slot s;
-  if (!tri_slot_find(entry, &s)) return;
-  uintptr_t lo = entry, end = tri_slot_start(&s) + s.span->elemsize;
+static void scan_readable_part(struct hand *h, uintptr_t lo, uintptr_t end) {
+  if (tri_likely(!h->careful)) {
+    scan_words(h, lo, end);
+    return;
+  }
   while (lo < end) {
     size_t n = tri_roots_next_readable(&lo, end);
     scan_words(h, lo, lo + n);
     lo += n;
   }
+}
+
+TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
+  struct tri_slot s;
+  if (tri_slot_find(entry, &s)) scan_readable_part(h, entry, tri_slot_start(&s) + s.span->elemsize);
 }
 
 TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
@@ -290,7 +310,7 @@ static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, ui
     i += (uint32_t)__builtin_ctzll(marks);
     if (i > last) return;
     uintptr_t object = tri_mspan_slot(s, i);
-    scan_words(h, tri_max(object, lo), tri_min(object + s->elemsize, hi));
+    scan_readable_part(h, tri_max(object, lo), tri_min(object + s->elemsize, hi));
   }
 }
 
@@ -313,6 +333,10 @@ static void scan_written(uintptr_t lo, uintptr_t hi, void *hand) {
   scan_dirty(h, lo, hi);
 }
 
+static void scan_untold(struct hand *h, uintptr_t lo, uintptr_t hi) {
+  if (!tri_pages_each(lo, hi, false, scan_written, h)) scan_dirty(h, lo, hi);
+}
+
 static bool scan_root(struct hand *h) {
   struct tri_root_range r;
   if (!tri_roots_get(tri_fetch_add_rlx(&next_root, 1), &r)) return false;
@@ -320,8 +344,10 @@ static bool scan_root(struct hand *h) {
     scan_stack_words(h, r.lo, r.hi);
   } else if (r.dirty) {
     scan_dirty(h, r.lo, r.hi);
+  } else if (r.untold) {
+    scan_untold(h, r.lo, r.hi);
   } else if (r.ask) {
-    if (!tri_page_each_written_at_last(r.lo, r.hi, scan_written, h)) scan_dirty(h, r.lo, r.hi);
+    if (!tri_page_each_written_at_last(r.lo, r.hi, scan_written, h)) scan_untold(h, r.lo, r.hi);
   } else if (r.code) {
     for (uintptr_t lo = r.lo; lo < r.lo + sizeof(void *); lo++)
       scan_words(h, lo, lo + (r.hi - lo) / sizeof(void *) * sizeof(void *));
@@ -375,7 +401,8 @@ static void drain(struct hand *h) {
 static bool wait_for_work(void) {
   tri_int_fetch_add_acq_rel(&idle, 1);
   for (unsigned spins = 0;; spins++) {
-    if (tri_int_load_acq(&idle) == markers || tri_int_load_acq(&cut)) return false;
+    if (tri_int_load_acq(&idle) == markers) return false;
+    if (round_kind == TRI_ROUND_BESIDE && tri_int_load_acq(&cut)) return false;
     if (tri_work_available()) {
       unsigned n = tri_int_load_acq(&idle);
       if (n != markers && tri_int_cas_acq_rel(&idle, n, n - 1)) return true;
@@ -388,9 +415,9 @@ static bool wait_for_work(void) {
   }
 }
 
-/* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later, which
- * would leave next to nothing for marking; a short sleep lets the other run as well, and the marker, whose own slice is
- * short (gc/worker.c), gets the CPU back when it wakes. */
+/* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later,
+ * which would leave next to nothing for marking; a short sleep lets the other run as well, and the marker, whose own
+ * slice is short (gc/worker.c), gets the CPU back when it wakes. */
 static void give_way(struct hand *h) {
   uint64_t before = tri_now_ns();
   if (h->contended > 0) {
@@ -473,6 +500,7 @@ void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
   round_used = tri_load_acq(&tri_heap_range.used_bytes);
   free_too = round == TRI_ROUND_TO_THE_END ? 0 : UINT64_MAX;
   tri_int_store_rlx(&cut, 0);
+  if (round == TRI_ROUND_ROOTS) tri_int_store_rlx(&put_off, 0);
   tri_store_rlx(&next_root, 0);
   tri_int_store_rel(&idle, 0);
 }

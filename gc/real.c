@@ -50,6 +50,11 @@ const struct tri_real *tri_real(void) {
   look_up(&real.semop, "semop");
   look_up(&real.semtimedop, "semtimedop");
   look_up(&real._Fork, "_Fork");
+  look_up(&real.execve, "execve");
+  look_up(&real.execv, "execv");
+  look_up(&real.execvp, "execvp");
+  look_up(&real.execvpe, "execvpe");
+  look_up(&real.fexecve, "fexecve");
   look_up(&real.epoll_ctl, "epoll_ctl");
   tri_int_store_rel(&ready, 1);
   return &real;

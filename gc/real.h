@@ -45,6 +45,11 @@ struct tri_real {
   int (*semop)(int, struct sembuf *, size_t);
   int (*semtimedop)(int, struct sembuf *, size_t, const struct timespec *);
   pid_t (*_Fork)(void);
+  int (*execve)(const char *, char *const[], char *const[]);
+  int (*execv)(const char *, char *const[]);
+  int (*execvp)(const char *, char *const[]);
+  int (*execvpe)(const char *, char *const[], char *const[]);
+  int (*fexecve)(int, char *const[], char *const[]);
   int (*epoll_ctl)(int, int, int, struct epoll_event *);
 };
 

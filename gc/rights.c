@@ -4,7 +4,8 @@
  *
  * The thread makes the call inside the runtime, where no stop can begin, so none of a cycle's: either marking begins
  * afterwards, and finds the pages listed (gc/roots.c), or it is under way, and the thread hurries it to its end first.
- * A call made directly to the kernel is not seen.
+ * Not seen: calls made directly to the kernel, mappings laid over memory from malloc, calls in a handler that
+ * interrupted the runtime, and those of a child that shares our memory or was made by _Fork.
  *
  * errno and results are the kernel's. Async-signal-safe: a handler that interrupted the runtime calls the kernel at
  * once, as does a thread that is not registered.
@@ -31,20 +32,28 @@ static bool in_heap(const void *p, size_t n) {
 
 /* Inside the runtime afterwards (true), with no marker at work; false: the call is made as it is. */
 static bool enter_unmarked(struct tri_thread *t) {
-  if (!tri_thread_is_registered(t)) return false;
+  if (!tri_thread_is_registered(t) || (int)syscall(SYS_gettid) != t->tid) return false;
   while (tri_runtime_enter(t)) {
     if (tri_load_acq(&tri_state.born_marked_below) == 0) return true;
     tri_runtime_leave(t);
-    tri_beside_hurry();
+    tri_beside_hurry_begin();
     tri_futex_wait(&tri_state.phase, TRI_PHASE_MARK, WAIT_NS);
+    tri_beside_hurry_end();
   }
   return false;
+}
+
+/* Markers remember which large objects have no page that must not be read; gc/mark.c. */
+static void forget_whole(uintptr_t p) {
+  struct tri_mspan *s = tri_mheap_span_of(p);
+  if (s) tri_int_store_rlx(&s->whole_pieces, 0);
 }
 
 static int change(bool takes_rights, long number, void *p, size_t n, long what, long more) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   bool entered = takes_rights && in_heap(p, n) && enter_unmarked(t);
+  if (entered) forget_whole((uintptr_t)p);
   errno = saved_errno;
   int result = (int)syscall(number, p, n, what, more);
   saved_errno = errno;

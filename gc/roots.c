@@ -41,7 +41,13 @@
 #include "gc/wordset.h"
 #include "internal/check.h"
 
-enum { MAX_RANGES = 1 << 20, RANGE_COMMIT = 1 << 16, PIECE = 256 << 10, DIRECT_SCAN = 256 << 10, TRACKED_PIECE = 16 << 20 };
+enum {
+  MAX_RANGES = 1 << 20,
+  RANGE_COMMIT = 1 << 16,
+  PIECE = 256 << 10,
+  DIRECT_SCAN = 256 << 10,
+  TRACKED_PIECE = 16 << 20
+};
 
 static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as needed; runner only */
 static size_t nranges, committed_bytes;
@@ -103,6 +109,10 @@ static bool add_pieces(uintptr_t lo, uintptr_t hi, size_t piece, const struct tr
 
 bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi) {
   return add_pieces(lo, hi, PIECE, &(struct tri_root_range){.dirty = true});
+}
+
+bool tri_roots_add_untold(uintptr_t lo, uintptr_t hi) {
+  return add_pieces(lo, hi, TRACKED_PIECE, &(struct tri_root_range){.untold = true});
 }
 
 bool tri_roots_add_tracked(uintptr_t lo, uintptr_t hi) {

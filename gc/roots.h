@@ -6,10 +6,11 @@
 
 struct tri_root_range {
   uintptr_t lo, hi;
-  bool stack; /* a word that equals a slot's first byte also keeps the slot before it */
-  bool dirty; /* pages of the heap that were written to: only the marked objects on them count */
-  bool ask;   /* tracked pages of the heap: those of them that were written to */
-  bool code;  /* generated machine code: a pointer may begin at any byte; hi may reach 7 bytes into the next piece */
+  bool stack;  /* a word that equals a slot's first byte also keeps the slot before it */
+  bool dirty;  /* pages of the heap that were written to: only the marked objects on them count */
+  bool untold; /* pages of the heap that may have been written to: those of them that hold data */
+  bool ask;    /* tracked pages of the heap: those of them that were written to */
+  bool code;   /* generated machine code: a pointer may begin at any byte; hi may reach 7 bytes into the next piece */
 };
 
 /* World stopped: lists every root range. malloc_mode: the whole process; otherwise loaded objects, stacks, thread-local
@@ -19,6 +20,8 @@ bool tri_roots_gather(bool malloc_mode);
 /* Empties the list, as gather does first, and adds to it pages of the heap that were written to. False: no room. */
 void tri_roots_clear(void);
 bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi);
+/* The same, for pages of which nobody says whether they were. */
+bool tri_roots_add_untold(uintptr_t lo, uintptr_t hi);
 /* The same, for tracked pages: the marker that takes a piece asks the kernel which of its pages were. */
 bool tri_roots_add_tracked(uintptr_t lo, uintptr_t hi);
 /* The i-th range, in pieces of at most 256 KiB; false past the end. */
