@@ -85,19 +85,19 @@ static void open_pagemap(struct tracker *t) {
 static bool knows_guards; /* set by the probe */
 
 /* Pages that were never touched count as written for the kernel. To protect them would plant markers in page tables, by
- * which they look as if they were swapped out; so only pages that hold data are asked for. */
-static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint64_t flags,
+ * which they look as if they were swapped out; so only pages that hold data are asked for, except at last: there the
+ * kernel is twice as fast when it is asked for nothing else. */
+static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, const struct pm_scan_arg *what,
                       void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   struct page_region regions[SCAN_REGIONS];
   while (lo < hi) {
-    struct pm_scan_arg a = {.size = sizeof a,
-                            .flags = flags | PM_SCAN_CHECK_WPASYNC,
-                            .start = lo,
-                            .end = hi,
-                            .category_mask = PAGE_IS_WRITTEN,
-                            .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-                            .return_mask = PAGE_IS_WRITTEN};
-    if (knows_guards) a.category_mask |= a.category_inverted = PAGE_IS_GUARD;
+    struct pm_scan_arg a = *what;
+    a.size = sizeof a;
+    a.flags |= PM_SCAN_CHECK_WPASYNC;
+    a.start = lo;
+    a.end = hi;
+    a.category_mask |= PAGE_IS_WRITTEN;
+    a.return_mask = PAGE_IS_WRITTEN;
     a.vec = (uintptr_t)regions;
     a.vec_len = SCAN_REGIONS;
     int n = ioctl(t->pagemap.fd, TRI_PAGEMAP_SCAN, &a);
@@ -109,8 +109,11 @@ static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint6
   return true;
 }
 
+/* Only pages that hold data and can be read. */
 static bool scan(const struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
-  return scan_part(t, t->lo, t->hi, flags, fn, arg);
+  struct pm_scan_arg what = {.flags = flags, .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
+  if (knows_guards) what.category_mask = what.category_inverted = PAGE_IS_GUARD;
+  return scan_part(t, t->lo, t->hi, &what, fn, arg);
 }
 
 static void ignore(uintptr_t lo, uintptr_t hi, void *arg) {}
@@ -160,7 +163,7 @@ bool tri_page_each_written(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void 
 bool tri_page_each_written_at_last(uintptr_t lo, uintptr_t hi, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
                                    void *arg) {
   int saved_errno = errno;
-  bool ok = scan_part(&tracker, lo, hi, 0, fn, arg);
+  bool ok = scan_part(&tracker, lo, hi, &(struct pm_scan_arg){0}, fn, arg);
   errno = saved_errno;
   return ok;
 }

@@ -314,6 +314,12 @@ static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, ui
   }
 }
 
+/* A large object may have pages among them that were never touched or that cannot be read. */
+static void scan_marked_large(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
+  if (!(tri_load_rlx(&s->bits[0].mark) & 1)) return;
+  if (!tri_pages_each(lo, hi, false, scan_run, h)) scan_readable_part(h, lo, hi);
+}
+
 /* Pages that were written to since their marked objects were scanned. */
 static void scan_dirty(struct hand *h, uintptr_t lo, uintptr_t hi) {
   while (lo < hi) {
@@ -321,7 +327,8 @@ static void scan_dirty(struct hand *h, uintptr_t lo, uintptr_t hi) {
     struct tri_mspan *s = tri_mheap_span_of(lo);
     if (s && tri_int_load_acq(&s->state) != TRI_SPAN_DEAD) {
       end = tri_max(end, tri_min(s->base + (s->npages << TRI_PAGE_SHIFT), hi));
-      if (!tri_mspan_noscan(s)) scan_marked_on(h, s, lo, end);
+      if (s->spanclass == 0) scan_marked_large(h, s, lo, end);
+      if (s->spanclass > 1 && !tri_mspan_noscan(s)) scan_marked_on(h, s, lo, end);
     }
     lo = end;
   }

@@ -1,5 +1,6 @@
 /* The page barrier against the kernel it runs on: what was written, and only that, is reported. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -24,7 +25,8 @@ static uintptr_t from(int page) {
 static unsigned fetch(bool again) {
   unsigned n = 0;
   memset(written, 0, sizeof written);
-  cr_assert(again ? tri_page_each_written(note, NULL) : tri_page_each_written_at_last(from(0), from(PAGES), note, NULL));
+  cr_assert(again ? tri_page_each_written(note, NULL)
+                  : tri_page_each_written_at_last(from(0), from(PAGES), note, NULL));
   for (int i = 0; i < PAGES; i++) n += written[i];
   return n;
 }
@@ -33,20 +35,43 @@ static void setup(void) {
   if (sysconf(_SC_PAGESIZE) != PAGE || tri_page_probe()) cr_skip_test("this kernel has no page barrier");
   area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   cr_assert_neq(area, MAP_FAILED);
-  memset(area, 1, PAGES / 2 * PAGE); /* the second half stays untouched */
+  memset(area, 1, PAGES * PAGE);
 }
 
 TestSuite(page, .init = setup);
 
+/* Or swapped out. */
+static bool present(int page) {
+  uint64_t word = 0;
+  int fd = open("/proc/self/pagemap", O_RDONLY);
+  cr_assert_eq(pread(fd, &word, sizeof word, (off_t)(from(page) / PAGE * sizeof word)), (ssize_t)sizeof word);
+  close(fd);
+  return word >> 62 != 0;
+}
+
 static void track(void) {
   cr_assert(tri_page_track((uintptr_t)area, (uintptr_t)area + PAGES * PAGE));
+}
+
+Test(page, untouched_pages) {
+  size_t half = PAGES / 2 * PAGE;
+  cr_assert_eq(madvise(area + half, half, MADV_DONTNEED), 0);
+  track();
+  cr_assert_eq(fetch(true), 0);
+  cr_assert(!present(PAGES - 1), "the kernel was made to note something in its page tables");
+  area[3 * PAGE] = area[(PAGES - 1) * PAGE] = 2;
+  fetch(false);
+  cr_assert(written[3] && written[PAGES - 1] && !written[4], "at last others may be named that were never touched");
+  cr_assert_eq(fetch(true), 2);
+  cr_assert(written[3] && written[PAGES - 1]);
+  tri_page_untrack();
 }
 
 Test(page, reports_what_was_written) {
   track();
   cr_assert_eq(fetch(false), 0);
   area[3 * PAGE] = 2;
-  area[(PAGES - 1) * PAGE] = 2; /* not present when tracking began */
+  area[(PAGES - 1) * PAGE] = 2;
   cr_assert_eq(fetch(false), 2);
   cr_assert(written[3] && written[PAGES - 1]);
   tri_page_untrack();
