@@ -35,7 +35,7 @@ struct tri_mspan {
   struct tri_bitgroup *bits; /* ngroups of them; bits0 when one is enough */
   uint32_t divmul;           /* slot index = (offset * divmul) >> 32; 0 for large spans */
   uint32_t nelems;
-  uint8_t spanclass; /* class * 2 + noscan */
+  uint8_t spanclass;   /* class * 2 + noscan */
   uint8_t born_marked; /* 1: made, with all slots marked, since the last flip; see mcentral.c */
   uint16_t ngroups;
   tri_aint state;    /* enum tri_mspan_state; stored (release) last at birth, first at death */

@@ -19,8 +19,8 @@ bool tri_page_extend(uintptr_t hi);
  * last asked about with this, and that hold data: pages whose writes were never tracked count as written. Their
  * tracking starts anew, before fn is called. False: tracking was lost; any page may have been written. */
 bool tri_page_each_written(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg);
-/* The same for a part of the tracked range, and without starting anew: when nothing is written any more. Pages that were
- * never touched, or cannot be read, may be named as well. Any number of threads at once. */
+/* The same for a part of the tracked range, and without starting anew: when nothing is written any more. Pages that
+ * were never touched, or cannot be read, may be named as well. Any number of threads at once. */
 bool tri_page_each_written_at_last(uintptr_t lo, uintptr_t hi, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
                                    void *arg);
 /* Writes are no longer noticed, and cost nothing. */

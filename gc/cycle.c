@@ -70,7 +70,7 @@ static struct cycle {
 static uint64_t last_scanned_bytes; /* by the cycle before */
 static uint64_t gc_cpu_ns;          /* since the start, for the percentage */
 
-static struct tri_cycle_stats stats;     /* guarded by cycle_lock */
+static struct tri_cycle_stats stats; /* guarded by cycle_lock */
 /* A copy that can be had while a cycle runs: the holder of cycle_lock writes, and the version is odd meanwhile. */
 enum { STATS_WORDS = sizeof(struct tri_cycle_stats) / sizeof(uint64_t) };
 static tri_aword published[STATS_WORDS];
