@@ -171,7 +171,7 @@ static uint64_t longer_than(const uint64_t *count, uint64_t ns) {
   return n;
 }
 
-static void report(const char *load, size_t mib, double seconds, uint64_t started_ns) {
+static void report(const char *load, size_t mib, double seconds, uint64_t main_ns, uint64_t started_ns) {
   static uint64_t count[BUCKETS];
   static const double shares[] = {0.5, 0.99, 0.999, 0.9999, 0.99999};
   uint64_t total = 0, max = 0;
@@ -180,8 +180,8 @@ static void report(const char *load, size_t mib, double seconds, uint64_t starte
     if (workers[i].max > max) max = workers[i].max;
   }
   for (unsigned b = 0; b < BUCKETS; b++) total += count[b];
-  printf("{\"load\": \"%s\", \"mib\": %zu, \"seconds\": %.1f, \"started_s\": %.6f, \"operations\": %" PRIu64, load, mib,
-         seconds, (double)started_ns / 1e9, total);
+  printf("{\"load\": \"%s\", \"mib\": %zu, \"seconds\": %.1f, \"main_s\": %.6f, \"started_s\": %.6f, \"operations\": %" PRIu64,
+         load, mib, seconds, (double)main_ns / 1e9, (double)started_ns / 1e9, total);
   for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
     printf(", \"p%g_us\": %.2f", shares[i] * 100, (double)percentile(count, total, shares[i]) / 1e3);
   printf(", \"max_us\": %.1f, \"over_1ms\": %" PRIu64 ", \"over_10ms\": %" PRIu64, (double)max / 1e3,
@@ -208,6 +208,7 @@ static void start_sleepers(long n) {
 }
 
 int main(int argc, char **argv) {
+  uint64_t main_ns = now_ns();
   pthread_t t[THREADS];
   if (argc < 4 || (strcmp(argv[1], "local") != 0 && strcmp(argv[1], "random") != 0)) {
     fprintf(stderr, "usage: %s local|random MIB SECONDS [SLEEPERS]\n", argv[0]);
@@ -229,6 +230,6 @@ int main(int argc, char **argv) {
   }
   keep_time(seconds);
   for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
-  report(argv[1], mib, seconds, started);
+  report(argv[1], mib, seconds, main_ns, started);
   return 0;
 }
