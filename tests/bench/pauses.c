@@ -180,8 +180,10 @@ static void report(const char *load, size_t mib, double seconds, uint64_t main_n
     if (workers[i].max > max) max = workers[i].max;
   }
   for (unsigned b = 0; b < BUCKETS; b++) total += count[b];
-  printf("{\"load\": \"%s\", \"mib\": %zu, \"seconds\": %.1f, \"main_s\": %.6f, \"started_s\": %.6f, \"operations\": %" PRIu64,
-         load, mib, seconds, (double)main_ns / 1e9, (double)started_ns / 1e9, total);
+  printf(
+      "{\"load\": \"%s\", \"mib\": %zu, \"seconds\": %.1f, \"main_s\": %.6f, \"started_s\": %.6f, \"operations\": "
+      "%" PRIu64,
+      load, mib, seconds, (double)main_ns / 1e9, (double)started_ns / 1e9, total);
   for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
     printf(", \"p%g_us\": %.2f", shares[i] * 100, (double)percentile(count, total, shares[i]) / 1e3);
   printf(", \"max_us\": %.1f, \"over_1ms\": %" PRIu64 ", \"over_10ms\": %" PRIu64, (double)max / 1e3,
