@@ -20,6 +20,7 @@
 #include "alloc/alloc_port.h"
 #include "gc/beside.h"
 #include "gc/cycle.h"
+#include "gc/exec.h"
 #include "gc/pthread_hooks.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
@@ -86,9 +87,11 @@ void tri_collector_start(void) {
   if (tri_int_load_acq(&thread_state) != NOT_STARTED || tri_pthread_creating()) return;
   if (!tri_int_cas_acq_rel(&starting, 0, 1)) return;
   if (tri_int_load_acq(&thread_state) == NOT_STARTED) {
-    bool ok = tri_worker_spawn(collector_main, NULL);
-    if (!ok) tri_warn("no collector thread can be started; allocating threads collect themselves");
-    tri_int_store_rel(&thread_state, ok ? STARTED : REFUSED);
+    bool exec_before = tri_exec_is_under_way(), ok = tri_worker_spawn(collector_main, NULL);
+    if (ok || !(exec_before || tri_exec_is_under_way())) {
+      if (!ok) tri_warn("no collector thread can be started; allocating threads collect themselves");
+      tri_int_store_rel(&thread_state, ok ? STARTED : REFUSED);
+    }
   }
   tri_int_store_rel(&starting, 0);
 }

@@ -7,6 +7,8 @@
  * who is not there), in a handler that interrupted the runtime, on a thread that runs a cycle, and direct system calls.
  * Async-signal-safe as far as the originals are. errno and results are the C library's.
  */
+#include "gc/exec.h"
+
 #include <alloca.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -24,6 +26,12 @@ static bool may_wait(const struct tri_thread *t) {
          !tri_int_load_rlx(&t->in_runtime) && !tri_cycle_is_mine();
 }
 
+static tri_aint under_way; /* calls that hold the lock: one at most */
+
+bool tri_exec_is_under_way(void) {
+  return tri_int_load_acq(&under_way) != 0;
+}
+
 static bool begin(void) {
   int saved_errno = errno;
   bool held = may_wait(tri_self);
@@ -31,13 +39,17 @@ static bool begin(void) {
     tri_beside_hurry_begin();
     tri_cycle_lock();
     tri_beside_hurry_end();
+    tri_int_store_rel(&under_way, 1);
   }
   errno = saved_errno;
   return held;
 }
 
 static int failed(bool held, int result) {
-  if (held) tri_cycle_unlock();
+  if (held) {
+    tri_int_store_rel(&under_way, 0);
+    tri_cycle_unlock();
+  }
   return result;
 }
 
