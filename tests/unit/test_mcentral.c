@@ -412,6 +412,46 @@ Test(mcentral, a_large_object_freed_in_a_handler_dies_later) {
   cr_assert_eq(nspans(), 2);
 }
 
+/* [FREE-2]: a marker may be inside. */
+Test(mcentral, no_span_dies_while_marking) {
+  struct tri_mspan *small = tri_mcentral_acquire(CLASS, a.token, 1);
+  struct tri_mspan *large = tri_mcentral_alloc_large(20, 1, false);
+  tri_int_store_rel(&tri_state.phase, TRI_PHASE_MARK);
+  tri_mcentral_retire(small);
+  tri_fetch_or_seq(&large->bits[0].rfree, 1);
+  tri_mcentral_free_large(large);
+  cr_assert_eq(small->state, TRI_SPAN_SMALL);
+  cr_assert_eq(large->state, TRI_SPAN_LARGE);
+  cr_assert_eq(tri_mcentral_deferred_bytes(), 20 * TRI_PAGE_SIZE);
+  cr_assert_eq(tri_mcentral_acquire(CLASS, b.token, 1), small, "it can be had again");
+  tri_fetch_or_rlx(&large->bits[0].mark, 1);
+  tri_int_store_rel(&tri_state.phase, TRI_PHASE_OFF);
+  flip();
+  cr_assert_eq(tri_mcentral_deferred_bytes(), 0);
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_sweep_some(c, 100);
+  cr_assert_eq(large->state, TRI_SPAN_DEAD, "the sweep finds that it was freed");
+}
+
+Test(mcentral, spans_born_beside_the_marking_are_marked) {
+  struct tri_mspan *before = tri_mcentral_acquire(CLASS, a.token, 1);
+  tri_store_rel(&tri_state.born_marked_below, UINTPTR_MAX);
+  struct tri_mspan *s = tri_mcentral_acquire(OTHER, a.token, 1);
+  struct tri_mspan *large = tri_mcentral_alloc_large(20, 1, false);
+  tri_store_rel(&tri_state.born_marked_below, large->base + 1);
+  struct tri_mspan *beyond = tri_mcentral_alloc_large(20, 1, false);
+  for (uint32_t g = 0; g < s->ngroups; g++) cr_assert_eq(s->bits[g].mark, tri_mspan_valid(s, g));
+  cr_assert(s->born_marked && large->born_marked && (large->bits[0].mark & 1));
+  cr_assert(!before->born_marked && before->bits[0].mark == 0);
+  cr_assert(!beyond->born_marked && beyond->bits[0].mark == 0, "no word can point there yet");
+  tri_store_rel(&tri_state.born_marked_below, 0);
+  flip();
+  cr_assert_not(tri_mcentral_all_swept());
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_sweep_some(c, 100);
+  cr_assert(tri_mcentral_all_swept());
+  cr_assert_eq(tri_mcentral_swept_live_bytes(), 20 * TRI_PAGE_SIZE, "of what is allocated and marked");
+  cr_assert(!large->born_marked);
+}
+
 Test(mcentral, free_large_of_an_unswept_object) {
   struct tri_mspan *s = tri_mcentral_alloc_large(5, 1, false), *t = tri_mcentral_alloc_large(5, 1, false);
   s->bits[0].mark = t->bits[0].mark = 1;
