@@ -60,6 +60,7 @@ __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
 
 static tri_aint being_swept;       /* spans in the hands of sweepers */
+static tri_aword born_marked_bytes; /* of the slots of spans that were born marked since the last flip */
 static tri_aword swept_live_bytes; /* of the spans swept since the last flip */
 static tri_aword deferred_bytes;   /* of large objects freed since marking began */
 
@@ -331,7 +332,10 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
   /* Before init stores the state: a large object exists from the first moment that a lookup can see it. */
   if (spanclass < 2) s->bits[0].alloc = 1;
   bool marked = s->base < tri_load_acq(&tri_state.born_marked_below);
-  if (tri_unlikely(marked)) mark_all_slots(s, nelems);
+  if (tri_unlikely(marked)) {
+    mark_all_slots(s, nelems);
+    tri_fetch_add_rlx(&born_marked_bytes, s->npages << TRI_PAGE_SHIFT);
+  }
   s->born_marked = marked;
   tri_mspan_init(s, spanclass, sweepgen());
   if (tri_unlikely(marked)) make_dirty(s);
@@ -431,6 +435,10 @@ uint64_t tri_mcentral_swept_live_bytes(void) {
   return tri_load_rlx(&swept_live_bytes);
 }
 
+uint64_t tri_mcentral_born_marked_bytes(void) {
+  return tri_load_rlx(&born_marked_bytes);
+}
+
 uint64_t tri_mcentral_deferred_bytes(void) {
   return tri_load_rlx(&deferred_bytes);
 }
@@ -457,6 +465,7 @@ void tri_mcentral_flip_stw(void) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_mcentral_drain_pending(i);
   tri_store_rlx(&deferred_bytes, 0);
   tri_store_rlx(&swept_live_bytes, 0);
+  tri_store_rlx(&born_marked_bytes, 0);
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
     struct mcentral *m = &centrals[i];
     tri_lock_acquire(&m->lock); /* against threads past their registration's end */

@@ -131,6 +131,7 @@ static uint64_t inuse_now(void) {
 static void mark_and_terminate(void) {
   tri_worker_mark_to_the_end();
   cycle.mark = tri_worker_totals();
+  cycle.mark.marked_bytes += tri_mcentral_born_marked_bytes();
   if (!cycle.is_beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
   check_marks();
@@ -287,8 +288,8 @@ static void tell_barrier(bool tracked) {
   if (!tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
 }
 
-/* A cycle beside the program counts objects that are freed before it ends, and misses some that are born meanwhile.
- * The sweep has counted exactly. */
+/* A cycle beside the program counts objects that are freed before it ends, and spans that are born meanwhile as if they
+ * were full. The sweep has counted exactly. */
 static void correct_live(void) {
   if (!cycle.is_beside || !cycle.done || cycle.corrected || !tri_mcentral_all_swept()) return;
   cycle.corrected = true;

@@ -444,7 +444,9 @@ Test(mcentral, spans_born_beside_the_marking_are_marked) {
   cr_assert(!before->born_marked && before->bits[0].mark == 0);
   cr_assert(!beyond->born_marked && beyond->bits[0].mark == 0, "no word can point there yet");
   tri_store_rel(&tri_state.born_marked_below, 0);
+  cr_assert_eq(tri_mcentral_born_marked_bytes(), (s->npages + 20) * TRI_PAGE_SIZE);
   flip();
+  cr_assert_eq(tri_mcentral_born_marked_bytes(), 0);
   cr_assert_not(tri_mcentral_all_swept());
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_sweep_some(c, 100);
   cr_assert(tri_mcentral_all_swept());
