@@ -59,10 +59,10 @@ enum { SWEEP_WAIT_NS = 50000 };
 __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
     [0 ... TRI_NUM_SPANCLASSES - 1] = {.lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL)}};
 
-static tri_aint being_swept;       /* spans in the hands of sweepers */
+static tri_aint being_swept;        /* spans in the hands of sweepers */
 static tri_aword born_marked_bytes; /* of the slots of spans that were born marked since the last flip */
-static tri_aword swept_live_bytes; /* of the spans swept since the last flip */
-static tri_aword deferred_bytes;   /* of large objects freed since marking began */
+static tri_aword swept_live_bytes;  /* of the spans swept since the last flip */
+static tri_aword deferred_bytes;    /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
   return tri_int_load_acq(&tri_state.sweepgen);

@@ -5,8 +5,9 @@
  *      OFF ---------------> OFF --------> MARK ------------> TERMINATION ---------> OFF (sweeping)
  *            [no unswept]          [roots listed]  [no grey]             start, log
  *
- * In this version the world is stopped from MARK to the end of TERMINATION, as Go does with gcstoptheworld=1, and the
- * log line prints the same three times: stop, mark, restart.
+ * Either the world is stopped from MARK to the end of TERMINATION, as Go does with gcstoptheworld=1, or it is started
+ * again in MARK, once the roots' objects are grey, and stopped a second time to end it: gc/beside.c marks in between.
+ * The log line prints three times: until marking began, marking, from its end until the world runs.
  *
  * In API mode the whole cycle happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
  * lock, which the root scan takes. In malloc mode the root scan takes no foreign lock at all (gc/roots.c), so the
@@ -15,11 +16,12 @@
  * collector thread and goes on (gc/collector.c).
  *
  * Invariants:
- *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock.
+ *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock: a thread inside the runtime sees one
+ *             phase.
  *   [CYCLE-2] when a cycle flips, every span is swept: it finished the last sweep itself, before and again in the stop.
  *   [CYCLE-3] mcaches are discarded before the centrals flip: no thread allocates from a span that is to be swept.
- *   [CYCLE-4] if the roots cannot be listed nothing is marked, flipped or freed; the goal is doubled and one line says
- * so.
+ *   [CYCLE-4] if the roots cannot be listed nothing is flipped or freed, and no mark is left; the goal is doubled and
+ *             one line says so.
  *
  * Locks: loader (API mode), cycle, registry (the stop), then what marking takes. The runner is inside the runtime.
  */
