@@ -16,11 +16,12 @@
  * collector thread and goes on (gc/collector.c).
  *
  * Invariants:
- *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock: a thread inside the runtime sees
- * one phase. [CYCLE-2] when a cycle flips, every span is swept: it finished the last sweep itself, before and again in
- * the stop. [CYCLE-3] mcaches are discarded before the centrals flip: no thread allocates from a span that is to be
- * swept. [CYCLE-4] if the roots cannot be listed nothing is flipped or freed, and no mark is left; the goal is doubled
- * and one line says so.
+ *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock: a thread inside the runtime
+ *             sees one phase.
+ *   [CYCLE-2] when a cycle flips, every span is swept: it finished the last sweep itself, before and in the stop.
+ *   [CYCLE-3] mcaches are discarded before the centrals flip: no thread allocates from a span that is to be swept.
+ *   [CYCLE-4] if the roots cannot be listed nothing is flipped or freed, and no mark is left; the goal is doubled,
+ *             and one line says so.
  *
  * Locks: loader (API mode), cycle, registry (the stop), then what marking takes. The runner is inside the runtime.
  */
