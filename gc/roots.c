@@ -62,6 +62,10 @@ static struct protected_range {
 } protected_ranges[MAX_PROTECTED]; /* of the last gathering; runner writes, markers read */
 static size_t nprotected;
 
+enum { MAX_THREADS = 1 << 22 };   /* as many as Linux makes; 32 MiB of address space */
+static struct tri_thread **by_sp; /* of the last gathering, as the ranges; runner only */
+static size_t nby_sp, by_sp_bytes;
+
 struct registered {
   uintptr_t lo;
   size_t size;
@@ -166,15 +170,58 @@ static bool on_own_stack(const struct tri_thread *t, const struct tri_mapping *m
   return t->sp >= t->stack_lo && t->sp < t->stack_hi;
 }
 
+/* The stopped threads in ascending order of sp, so that a thousand threads with a stack mapping each are no million
+ * questions. */
+static bool room_for_thread(size_t n) {
+  if (!by_sp) {
+    by_sp = tri_os_reserve(MAX_THREADS * sizeof *by_sp, TRI_PAGE_SIZE);
+    if (!by_sp || !tri_ownmap_add(by_sp, MAX_THREADS * sizeof *by_sp)) return false;
+  }
+  if (n == MAX_THREADS) return false;
+  if ((n + 1) * sizeof *by_sp <= by_sp_bytes) return true;
+  if (!tri_os_commit((char *)by_sp + by_sp_bytes, RANGE_COMMIT)) return false;
+  by_sp_bytes += RANGE_COMMIT;
+  return true;
+}
+
+/* Shell's sort: the C library's may allocate. */
+static void sort_by_sp(void) {
+  for (size_t gap = nby_sp / 2; gap > 0; gap /= 2)
+    for (size_t i = gap; i < nby_sp; i++) {
+      struct tri_thread *t = by_sp[i];
+      size_t k = i;
+      for (; k >= gap && by_sp[k - gap]->sp > t->sp; k -= gap) by_sp[k] = by_sp[k - gap];
+      by_sp[k] = t;
+    }
+}
+
+static void list_threads(void) {
+  nby_sp = 0;
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    if (!room_for_thread(nby_sp)) {
+      overflow = true;
+      return;
+    }
+    by_sp[nby_sp++] = t;
+  }
+  sort_by_sp();
+}
+
 /*
  * Cuts a mapping at the stacks of the threads whose sp lies in it: [dead end, sp) is left out, [sp, stack end) is
  * stack, the rest data. Threads are few per mapping; they are taken in ascending order of sp.
  */
 static struct tri_thread *lowest_sp(uintptr_t lo, uintptr_t hi) {
-  struct tri_thread *best = NULL;
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
-    if (t->sp >= lo && t->sp < hi && (!best || t->sp < best->sp)) best = t;
-  return best;
+  size_t a = 0, b = nby_sp; /* the first that is not below lo */
+  while (a < b) {
+    size_t middle = (a + b) / 2;
+    if (by_sp[middle]->sp < lo) {
+      a = middle + 1;
+    } else {
+      b = middle;
+    }
+  }
+  return a < nby_sp && by_sp[a]->sp < hi ? by_sp[a] : NULL;
 }
 
 static void add_mapping(const struct tri_mapping *m) {
@@ -289,6 +336,7 @@ bool tri_roots_gather(bool malloc_mode) {
   nranges = nprotected = 0;
   stack_bytes = globals_bytes = 0;
   overflow = false;
+  list_threads();
   bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
   if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
   add_left_stacks();
