@@ -117,6 +117,21 @@ Test(work, without_memory_an_entry_is_dropped_and_it_shows) {
   tri_work_share(&w);
   cr_assert_eq(drain(&w), put, "what was accepted is kept");
   tri_work_dispose(&w);
+  cr_assert(w.overflow, "tri_mark_recover asks after the marker has ended");
+}
+
+Test(work, put_up_entries_are_for_the_next_round) {
+  struct tri_work w = {0}, next = {0};
+  for (uintptr_t i = 1; i <= TRI_WORKBUF_ENTRIES + 5; i++) cr_assert(tri_work_put(&w, i));
+  tri_work_put_up(&w);
+  cr_assert(w.cur == NULL && w.spare == NULL);
+  cr_assert(tri_work_available());
+  cr_assert_eq(drain(&next), TRI_WORKBUF_ENTRIES + 5);
+  tri_work_dispose(&next);
+  cr_assert(tri_work_put(&w, 1));
+  tri_work_put_up(&w);
+  tri_work_drop_all();
+  cr_assert_not(tri_work_available());
 }
 
 /* Markers pass buffers round as fast as they can. */
