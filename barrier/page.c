@@ -16,7 +16,8 @@
  *   [PAGE-2] a page that is not known to be unwritten counts as written.
  *
  * Memory ordering: when the ioctl has returned, every processor has acknowledged the new protection, and with it made
- * its earlier writes to the page visible. No locks; one thread at a time. System calls are direct.
+ * its earlier writes to the page visible. No locks: one thread at a time, but for each_written_at_last, which changes
+ * nothing. System calls are direct.
  * Forbidden: touching the memory.
  */
 #include "barrier/page.h"
@@ -24,25 +25,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal/hidden_fd.h"
+#include "internal/pagemap.h"
 
 /* Newer than Debian 12's headers. */
 #define FEATURE_WP_ASYNC ((uint64_t)1 << 15)
-struct page_region {
-  uint64_t start, end, categories;
-};
-struct pm_scan_arg {
-  uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-  uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-#define TRI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
-enum { PM_SCAN_WP_MATCHING = 1 << 0, PM_SCAN_CHECK_WPASYNC = 1 << 1 };
-enum { PAGE_IS_WRITTEN = 1 << 1, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4, PAGE_IS_GUARD = 1 << 8 };
 
 enum { SCAN_REGIONS = 128 };
 /* How much is unprotected in one call: page faults of the program wait for it. */

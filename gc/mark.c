@@ -47,7 +47,7 @@ enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 20
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
 enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000, SLEEP_NS = 30 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
-static const size_t PREFETCH_BYTES = 512;
+static const size_t PREFETCH_BYTES = 512, SCAN_AHEAD = 1024;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
 #define ALL_WHOLE UINT32_MAX /* in whole_pieces: every piece is, for good */
@@ -167,11 +167,18 @@ TRI_INLINE void add_candidate(struct hand *h, uintptr_t w) {
   if (h->ncandidates >= CANDIDATES) mark_candidates(h);
 }
 
+/* The processor's own prefetching ends with each page, and is late where two markers stream. */
+TRI_INLINE void prefetch_ahead(uintptr_t lo, uintptr_t hi) {
+  uintptr_t end = tri_min(lo + SCAN_AHEAD + CHUNK_WORDS * sizeof(void *), hi);
+  for (uintptr_t p = lo + SCAN_AHEAD; p < end; p += TRI_CACHE_LINE) __builtin_prefetch((const void *)p);
+}
+
 TRI_INLINE void scan_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
   h->m->scanned_bytes += hi - lo;
   while (lo < hi) {
     size_t n = tri_min((hi - lo) / sizeof(void *), CHUNK_WORDS);
     uintptr_t *out = h->candidate + h->ncandidates;
+    if (hi - lo > SCAN_AHEAD) prefetch_ahead(lo, hi);
     h->ncandidates += (unsigned)tri_scan_words((const void *)lo, n, h->base, h->used, out);
     lo += n * sizeof(void *);
     if (h->ncandidates >= CANDIDATES) mark_candidates(h);
@@ -390,18 +397,22 @@ TRI_INLINE uintptr_t next_grey(struct hand *h) {
   return due;
 }
 
+/* False: this marker has no grey object and no candidate, and the global stack nothing to take. */
+TRI_INLINE bool drain_step(struct hand *h) {
+  uintptr_t grey = next_grey(h);
+  if (grey) {
+    scan_object(h, grey);
+  } else if (h->ncandidates > 0) {
+    mark_candidates(h);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 /* Scans grey objects until this marker has none and the global stack none to take. */
 static void drain(struct hand *h) {
-  for (;;) {
-    uintptr_t grey = next_grey(h);
-    if (grey) {
-      scan_object(h, grey);
-    } else if (h->ncandidates > 0) {
-      mark_candidates(h);
-    } else {
-      return;
-    }
-  }
+  while (drain_step(h)) continue;
 }
 
 /* Waits until there is work to take (true) or every marker waits or leaves (false). [MARK-3] */
@@ -453,14 +464,7 @@ TRI_NOINLINE static bool breathe(struct hand *h) {
 static bool drain_beside(struct hand *h) {
   for (unsigned n = 1;; n++) {
     if ((n % BREATH_OBJECTS == 0 || h->m->scanned_bytes - h->breath_bytes > BREATH_BYTES) && !breathe(h)) return false;
-    uintptr_t grey = next_grey(h);
-    if (grey) {
-      scan_object(h, grey);
-    } else if (h->ncandidates > 0) {
-      mark_candidates(h);
-    } else {
-      return true;
-    }
+    if (!drain_step(h)) return true;
   }
 }
 

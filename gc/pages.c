@@ -14,26 +14,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc/os.h"
 #include "internal/atomic.h"
 #include "internal/hidden_fd.h"
+#include "internal/pagemap.h"
 
 enum { SCAN_REGIONS = 64, PAGEMAP_WORDS = 256 };
 
-/* From linux/fs.h of Linux 6.7, which Debian 12's headers lack. */
-struct page_region {
-  uint64_t start, end, categories;
-};
-struct pm_scan_arg {
-  uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-  uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-#define TRI_PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
-enum { PAGE_IS_FILE = 1 << 2, PAGE_IS_PRESENT = 1 << 3, PAGE_IS_SWAPPED = 1 << 4, PAGE_IS_GUARD = 1 << 8 };
 enum { GUARDS_UNKNOWN, GUARDS, NO_GUARDS };
 
 static struct tri_hidden_fd pagemap = {.fd = -1};

@@ -43,14 +43,19 @@
 
 enum {
   MAX_RANGES = 1 << 20,
-  RANGE_COMMIT = 1 << 16,
+  COMMIT_STEP = 1 << 16,
   PIECE = 256 << 10,
   DIRECT_SCAN = 256 << 10,
   TRACKED_PIECE = 16 << 20
 };
 
+struct array {
+  void *base; /* own memory, never given back */
+  size_t committed_bytes;
+};
+static struct array range_array, thread_array;
 static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as needed; runner only */
-static size_t nranges, committed_bytes;
+static size_t nranges;
 static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
 
@@ -64,7 +69,7 @@ static size_t nprotected;
 
 enum { MAX_THREADS = 1 << 22 };   /* as many as Linux makes; 32 MiB of address space */
 static struct tri_thread **by_sp; /* of the last gathering, as the ranges; runner only */
-static size_t nby_sp, by_sp_bytes;
+static size_t nby_sp;
 
 struct registered {
   uintptr_t lo;
@@ -75,16 +80,23 @@ static struct registered *registered; /* off-heap; guarded by roots_lock, as are
 static size_t nregistered, registered_capacity;
 static struct tri_wordset held;
 
-static bool room_for_range(void) {
-  if (!ranges) {
-    ranges = tri_os_reserve(MAX_RANGES * sizeof *ranges, TRI_PAGE_SIZE);
-    if (!ranges || !tri_ownmap_add(ranges, MAX_RANGES * sizeof *ranges)) return false;
+/* Room for `bytes` in an array of at most max_bytes, which is reserved at first and committed as needed. */
+static bool room_for(struct array *a, size_t bytes, size_t max_bytes) {
+  if (!a->base) {
+    a->base = tri_os_reserve(max_bytes, TRI_PAGE_SIZE);
+    if (!a->base || !tri_ownmap_add(a->base, max_bytes)) return false;
   }
-  if (nranges == MAX_RANGES) return false;
-  if ((nranges + 1) * sizeof *ranges <= committed_bytes) return true;
-  if (!tri_os_commit((char *)ranges + committed_bytes, RANGE_COMMIT)) return false;
-  committed_bytes += RANGE_COMMIT;
+  if (bytes > max_bytes) return false;
+  if (bytes <= a->committed_bytes) return true;
+  if (!tri_os_commit((char *)a->base + a->committed_bytes, COMMIT_STEP)) return false;
+  a->committed_bytes += COMMIT_STEP;
   return true;
+}
+
+static bool room_for_range(void) {
+  bool ok = room_for(&range_array, (nranges + 1) * sizeof *ranges, MAX_RANGES * sizeof *ranges);
+  ranges = range_array.base;
+  return ok;
 }
 
 static void add_piece(uintptr_t lo, uintptr_t hi, bool stack, bool code) {
@@ -172,16 +184,10 @@ static bool on_own_stack(const struct tri_thread *t, const struct tri_mapping *m
 
 /* The stopped threads in ascending order of sp, so that a thousand threads with a stack mapping each are no million
  * questions. */
-static bool room_for_thread(size_t n) {
-  if (!by_sp) {
-    by_sp = tri_os_reserve(MAX_THREADS * sizeof *by_sp, TRI_PAGE_SIZE);
-    if (!by_sp || !tri_ownmap_add(by_sp, MAX_THREADS * sizeof *by_sp)) return false;
-  }
-  if (n == MAX_THREADS) return false;
-  if ((n + 1) * sizeof *by_sp <= by_sp_bytes) return true;
-  if (!tri_os_commit((char *)by_sp + by_sp_bytes, RANGE_COMMIT)) return false;
-  by_sp_bytes += RANGE_COMMIT;
-  return true;
+static bool room_for_thread(void) {
+  bool ok = room_for(&thread_array, (nby_sp + 1) * sizeof *by_sp, MAX_THREADS * sizeof *by_sp);
+  by_sp = thread_array.base;
+  return ok;
 }
 
 /* Shell's sort: the C library's may allocate. */
@@ -198,7 +204,7 @@ static void sort_by_sp(void) {
 static void list_threads(void) {
   nby_sp = 0;
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
-    if (!room_for_thread(nby_sp)) {
+    if (!room_for_thread()) {
       overflow = true;
       return;
     }
