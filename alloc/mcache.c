@@ -18,6 +18,9 @@
  *   [CACHE-2] room == NONE for the current span; a listed span has full == 0.
  *   [CACHE-3] every span with owner == token belongs to this cache; a discard changes the token, so that all of them
  *             are lost at once without being visited (the sweep resets their fields).
+ *   [CACHE-4] while the write barrier is on, new objects are marked: free slots of a group when it becomes the current
+ *             one, those of the current ones and what the hints name when the barrier goes on, and a slot that is
+ *             freed meanwhile by whoever clears its alloc bit.
  *
  * Owner thread only, inside the runtime (it cannot be stopped in between); discard_stw by the cycle's runner with the
  * world stopped. Takes no lock itself. Token and inbox: see mcentral.c [CENTRAL-3].
@@ -65,6 +68,21 @@ void tri_mcache_init(struct tri_mcache *c) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) reset_class(c, i);
 }
 
+/* [CACHE-4] */
+static void blacken(const struct tri_mcache_hot *h) {
+  uint64_t free_slots = ~h->group->alloc & h->valid;
+  if (free_slots) tri_fetch_or_rlx(&h->group->mark, free_slots);
+}
+
+void tri_mcache_blacken_stw(struct tri_mcache *c) {
+  for (unsigned w = 0; w < TRI_ARRAY_LEN(c->used); w++)
+    for (uint64_t used = c->used[w]; used; used &= used - 1) {
+      struct tri_mcache_hot *h = &c->hot[w * 64 + (unsigned)__builtin_ctzll(used)];
+      h->nhints = 0;
+      blacken(h);
+    }
+}
+
 static void use_group(struct tri_mcache *c, unsigned spanclass, uint32_t g) {
   struct tri_mspan *s = c->cls[spanclass].span;
   struct tri_mcache_hot *h = &c->hot[spanclass];
@@ -73,6 +91,7 @@ static void use_group(struct tri_mcache *c, unsigned spanclass, uint32_t g) {
   h->valid = tri_mspan_valid(s, g);
   h->first = tri_mspan_slot(s, g * 64);
   h->size = (uint32_t)s->elemsize;
+  if (tri_unlikely(tri_int_load_rlx(&tri_state.barrier))) blacken(h);
   c->gross_bytes += (uint64_t)__builtin_popcountll(~h->group->alloc & h->valid) * s->elemsize;
 }
 

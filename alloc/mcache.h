@@ -58,6 +58,8 @@ void tri_mcache_init(struct tri_mcache *c); /* memory zeroed or used as an mcach
 void tri_mcache_release(struct tri_mcache *c);
 /* World stopped, before the flip of the centrals: forgets every span. O(classes used). */
 void tri_mcache_discard_stw(struct tri_mcache *c);
+/* World stopped, the write barrier just on: what is handed out from now on is marked. O(classes used). */
+void tri_mcache_blacken_stw(struct tri_mcache *c);
 /* Adds the counters to tri_state and calls tri_port_heap_grew when a cycle is due. */
 void tri_mcache_flush(struct tri_mcache *c);
 /* The same if the counters have moved by 64 KiB or more. */

@@ -336,6 +336,7 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
     mark_all_slots(s, nelems);
     tri_fetch_add_rlx(&born_marked_bytes, s->npages << TRI_PAGE_SHIFT);
   }
+  if (spanclass < 2 && tri_int_load_rlx(&tri_state.barrier)) tri_store_rlx(&s->bits[0].mark, 1);
   s->born_marked = marked;
   tri_mspan_init(s, spanclass, sweepgen());
   if (tri_unlikely(marked)) make_dirty(s);

@@ -15,6 +15,7 @@
 #include "alloc/mspan.h"
 
 #include "internal/check.h"
+#include "internal/state.h"
 
 void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen) {
   unsigned c = spanclass >> 1;
@@ -52,6 +53,7 @@ uint32_t tri_mspan_collect_rfree(struct tri_mspan *s) {
     if (tri_load_rlx(&b->rfree) == 0) continue;
     uint64_t freed = tri_exchange_acq_rel(&b->rfree, 0);
     n += (uint32_t)__builtin_popcountll(freed);
+    if (tri_unlikely(tri_int_load_rlx(&tri_state.barrier))) tri_fetch_or_rlx(&b->mark, freed);
     b->alloc &= ~freed;
   }
   return n;

@@ -86,7 +86,8 @@ void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen);
 bool tri_mspan_empty(const struct tri_mspan *s);
 /* True when some slot is free. Owner or sole holder only. */
 bool tri_mspan_has_room(const struct tri_mspan *s);
-/* Moves what other threads freed into the alloc bits; returns the number of slots. Owner or sole holder only. */
+/* Moves what other threads freed into the alloc bits; returns the number of slots. While the write barrier is on they
+ * are marked: they may be handed out again. Owner or sole holder only. */
 uint32_t tri_mspan_collect_rfree(struct tri_mspan *s);
 
 /* Every invariant of the struct, for -Dchecks=full and tests. Fatal when broken. Sole holder or stopped world. */

@@ -14,9 +14,14 @@ struct tri_barrier_choice tri_barrier_choose(const struct tri_barrier_input *in)
   if (in->request == TRI_BARRIER_STW)
     return (struct tri_barrier_choice){TRI_BARRIER_KIND_STW, "TRICOLOR asks for barrier=stw"};
   if (in->malloc_replaced) {
+    if (in->request == TRI_BARRIER_HYBRID && in->page_available)
+      return (struct tri_barrier_choice){TRI_BARRIER_KIND_PAGE, "malloc is replaced, so barrier=hybrid cannot be had"};
     if (in->page_available) return (struct tri_barrier_choice){TRI_BARRIER_KIND_PAGE, "malloc is replaced"};
     return (struct tri_barrier_choice){TRI_BARRIER_KIND_STW, "malloc is replaced and there is no page barrier"};
   }
+  if (in->request == TRI_BARRIER_PAGE && in->hybrid_available)
+    return (struct tri_barrier_choice){TRI_BARRIER_KIND_HYBRID,
+                                       "barrier=page is for programs whose malloc is replaced"};
   if (in->hybrid_available) return (struct tri_barrier_choice){TRI_BARRIER_KIND_HYBRID, "the program uses the API"};
   return (struct tri_barrier_choice){TRI_BARRIER_KIND_STW, "the program uses the API and there is no hybrid barrier"};
 }

@@ -4,7 +4,8 @@
 
 #include "internal/base.h"
 
-enum tri_barrier_request { TRI_BARRIER_AUTO, TRI_BARRIER_PAGE, TRI_BARRIER_STW }; /* what TRICOLOR=barrier= asks for */
+/* What TRICOLOR=barrier= asks for. */
+enum tri_barrier_request { TRI_BARRIER_AUTO, TRI_BARRIER_PAGE, TRI_BARRIER_HYBRID, TRI_BARRIER_STW };
 
 enum tri_barrier_kind {
   TRI_BARRIER_KIND_STW,    /* none: marking stops the world */

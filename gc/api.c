@@ -15,7 +15,11 @@
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/slot.h"
+#include "gc/write.h"
 #include "internal/check.h"
+
+/* Objects of so many bytes are not moved to become smaller. */
+enum { KEPT_BYTES = 128 };
 
 const void *tri_core_identity(void) {
   return &tri_heap_range;
@@ -57,6 +61,15 @@ void *tri_alloc_uncollectable(size_t size) {
   return NULL;
 }
 
+static bool free_plain(void *object) {
+  struct tri_thread *t = tri_self;
+  if (!tri_runtime_enter(t)) return false;
+  tri_write_before_free(t, object, false);
+  bool done = tri_heap_free_inside(t, object);
+  tri_runtime_leave(t);
+  return done;
+}
+
 void tri_free(void *object) {
   if (!object) return;
   struct tri_thread *t = enter_registered();
@@ -64,8 +77,21 @@ void tri_free(void *object) {
     tri_roots_drop((uintptr_t)object);
     tri_runtime_leave(t);
   }
-  if (tri_likely(tri_heap_free_fast(object))) return;
+  if (tri_likely(free_plain(object))) return;
   tri_heap_free_slow(object, "tri_free");
+}
+
+void *tri_realloc(void *object, size_t size) {
+  if (!object) return tri_alloc(size);
+  size_t usable = tri_heap_usable(object, "tri_realloc");
+  if (size <= usable && (usable <= KEPT_BYTES || size >= usable / 2)) return object;
+  struct tri_slot s;
+  bool noscan = tri_slot_find((uintptr_t)object, &s) && tri_mspan_noscan(s.span);
+  void *q = noscan ? tri_alloc_noscan(size) : tri_alloc(size);
+  if (!q) return size <= usable ? object : NULL;
+  memcpy(q, object, tri_min(usable, size));
+  tri_free(object);
+  return q;
 }
 
 size_t tri_usable_size(const void *object) {

@@ -1,6 +1,7 @@
 /*
- * Marking beside the running program. Called by gc/cycle.c between a cycle's two stops; uses barrier/page.c to learn
- * what the program writes meanwhile, gc/worker.c to mark.
+ * Marking beside the running program. Called by gc/cycle.c between a cycle's two stops. What the program writes
+ * meanwhile it learns from barrier/page.c, or, where the program stores through tri_write, from gc/hybrid.c;
+ * gc/worker.c marks. Pacing is the same for both; the rest of this note is about the page barrier.
  *
  *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
  *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer
@@ -28,6 +29,7 @@
 #include "alloc/mheap.h"
 #include "barrier/page.h"
 #include "barrier/policy.h"
+#include "gc/hybrid.h"
 #include "gc/mark.h"
 #include "gc/roots.h"
 #include "gc/worker.h"
@@ -49,6 +51,7 @@ enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 
 enum { LARGE_SCAN = 0 }; /* span class */
 enum { UNKNOWN, AVAILABLE, MISSING };
+static bool hybrid;           /* the program stores through tri_write; decided once */
 static unsigned availability; /* of the page barrier; decided once */
 static struct tri_page_policy policy;
 static uintptr_t tracked_end;
@@ -65,14 +68,31 @@ struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, boo
   struct tri_barrier_input in = {
       .malloc_replaced = malloc_replaced, .gcstoptheworld = config->gcstoptheworld, .request = config->barrier};
   in.page_available = malloc_replaced;
+  in.hybrid_available = !malloc_replaced;
   struct tri_barrier_choice choice = tri_barrier_choose(&in);
-  if (choice.kind != TRI_BARRIER_KIND_PAGE) return choice;
+  hybrid = choice.kind == TRI_BARRIER_KIND_HYBRID;
+  if (choice.kind != TRI_BARRIER_KIND_PAGE) {
+    availability = MISSING;
+    return choice;
+  }
   const char *missing = tri_page_probe();
   availability = missing ? MISSING : AVAILABLE;
   if (!missing) return choice;
   choice.kind = TRI_BARRIER_KIND_STW;
   choice.reason = missing;
   return choice;
+}
+
+void tri_beside_init(const struct tri_config *config, bool malloc_replaced) {
+  if (!malloc_replaced) {
+    tri_beside_choose(config, malloc_replaced);
+  } else if (config->barrier == TRI_BARRIER_HYBRID) {
+    tri_warn("TRICOLOR=barrier=hybrid: malloc is replaced, and its users do not call tri_write; using auto");
+  }
+}
+
+bool tri_beside_is_hybrid(void) {
+  return hybrid;
 }
 
 static bool wanted(const struct tri_config *config, bool malloc_replaced) {
@@ -88,6 +108,7 @@ static uintptr_t used_end(void) {
 }
 
 bool tri_beside_is_next(const struct tri_config *config) {
+  if (hybrid) return true;
   if (availability != AVAILABLE) return false;
   return config->barrier == TRI_BARRIER_PAGE || tri_page_policy_would_try(&policy);
 }
@@ -102,6 +123,8 @@ void tri_beside_hurry_end(void) {
 }
 
 bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
+  stats = (struct tri_beside_stats){0};
+  if (hybrid) return true;
   if (!wanted(config, malloc_replaced)) return false;
   tracked_end = used_end();
   stats = (struct tri_beside_stats){.tracked_bytes = tracked_end - tri_heap_range.base};
@@ -110,7 +133,11 @@ bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
 }
 
 void tri_beside_mark_roots(void) {
-  tri_store_rel(&tri_state.born_marked_below, used_end());
+  if (hybrid) {
+    tri_hybrid_begin_stw();
+  } else {
+    tri_store_rel(&tri_state.born_marked_below, used_end());
+  }
   tri_worker_round(TRI_ROUND_ROOTS);
 }
 
@@ -160,13 +187,26 @@ static void mark_in_rounds(void) {
   }
 }
 
+static void mark_while_pointers_are_shaded(void) {
+  tri_roots_clear();
+  do {
+    tri_worker_round(TRI_ROUND_BESIDE);
+    stats.rounds++;
+    stats.cut = tri_mark_was_cut();
+  } while (!stats.cut && !tri_int_load_acq(&hurry) && tri_hybrid_look());
+}
+
 void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rlx(&work_done, 0);
   tri_store_rlx(&samples, 0);
   tri_store_rlx(&outrun_samples, 0);
   work_expected = expected_work;
   tri_store_rel(&paced_from, heap_live);
-  mark_in_rounds();
+  if (hybrid) {
+    mark_while_pointers_are_shaded();
+  } else {
+    mark_in_rounds();
+  }
   tri_store_rel(&paced_from, 0);
 }
 
@@ -176,7 +216,11 @@ static void list_born(struct tri_mspan *s, void *complete) {
 }
 
 /* The markers ask for the dirty ones among the tracked pages themselves, all at once. */
-bool tri_beside_list_dirty(void) {
+bool tri_beside_prepare_last(void) {
+  if (hybrid) {
+    tri_hybrid_end_stw();
+    return true;
+  }
   tri_store_rel(&tri_state.born_marked_below, 0);
   if (all_dirty) tracked_end = tri_heap_range.base;
   bool ok = tri_roots_add_tracked(tri_heap_range.base, tracked_end) && tri_roots_add_untold(tracked_end, used_end());
@@ -185,6 +229,7 @@ bool tri_beside_list_dirty(void) {
 }
 
 void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
+  if (hybrid) return;
   tri_page_untrack();
   stats.dirty_bytes[stats.rounds++] = all->dirty_bytes;
   bool outrun = tri_load_rlx(&outrun_samples) * 2 > tri_load_rlx(&samples);

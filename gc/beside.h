@@ -8,6 +8,9 @@
 /* Decides by settings and kernel which barrier the process has; asked once, before the first traced line or cycle. */
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced);
 
+/* At start, when settings are known. */
+void tri_beside_init(const struct tri_config *config, bool malloc_replaced);
+
 /* Between these somebody waits for the cycle's end (fork): what is left is done in the stopped world. Any thread. */
 void tri_beside_hurry_begin(void);
 void tri_beside_hurry_end(void);
@@ -25,8 +28,11 @@ void tri_beside_mark_roots(void);
 /* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. heap_live:
  * of now; expected_work: bytes that the last cycle scanned. */
 void tri_beside_mark(uint64_t heap_live, uint64_t expected_work);
-/* In the last stop, roots listed: adds the pages that may be dirty. False: no room in the list. */
-bool tri_beside_list_dirty(void);
+/* The barrier is tri_write's: nothing but what it has shaded is left to the last stop. */
+bool tri_beside_is_hybrid(void);
+/* In the last stop. Page barrier, roots listed: adds the pages that may be dirty. Hybrid barrier: what is in buffers
+ * becomes grey, and the barrier goes off. False: no room in the list. */
+bool tri_beside_prepare_last(void);
 /* After the last stop, which took stop_ns. */
 void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns);
 /* A cycle marked in the stopped world, which took so long. */

@@ -3,6 +3,10 @@
  * the markers did. An object that is reachable here and unmarked there would be freed in use: fatal, with the object,
  * its holder and the slot in it.
  *
+ * After a marking with the hybrid barrier stacks are left out: their frames may lie over old words by now, which need
+ * not be marked, since nothing that the program has got hold of since the first stop is unmarked. Marked objects take
+ * their place: each is taken for reachable, so that a pointer that was stored without tri_write shows at once.
+ *
  * The bits: one per 8 bytes of heap, in a mapping made for the check and dropped after it. The explicit stack is a
  * mapping too, big enough for every object once. World stopped; no locks, no heap allocation.
  */
@@ -10,6 +14,7 @@
 
 #include <sys/mman.h>
 
+#include "alloc/mcentral.h"
 #include "alloc/ownmap.h"
 #include "gc/pages.h"
 #include "gc/roots.h"
@@ -87,17 +92,30 @@ static void visit_word(uintptr_t word, void *arg) {
   drain();
 }
 
-static void visit_roots(void) {
+static void visit_roots(bool stacks_too) {
   struct tri_root_range r;
   for (size_t i = 0; tri_roots_get(i, &r); i++) {
-    if (r.dirty || r.untold || r.ask) continue; /* no root */
+    if (r.dirty || r.untold || r.ask || (r.stack && !stacks_too)) continue;
     visit_range(r.lo, r.hi, r.stack, r.stack ? "a stack" : "a global or mapping");
     drain();
   }
   tri_roots_each_word(visit_word, NULL);
 }
 
-void tri_checkmark_run(void) {
+static void visit_marked_span(struct tri_mspan *s, void *arg) {
+  if (tri_mspan_noscan(s)) return;
+  for (uint32_t g = 0; g < s->ngroups; g++)
+    for (uint64_t b = tri_load_rlx(&s->bits[g].mark); b; b &= b - 1) {
+      visit(tri_mspan_slot(s, g * 64 + (uint32_t)__builtin_ctzll(b)), 0, "nothing");
+      drain();
+    }
+}
+
+static void visit_marked(void) {
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, visit_marked_span, NULL);
+}
+
+void tri_checkmark_run(bool after_hybrid) {
   size_t used = tri_load_acq(&tri_heap_range.used_bytes);
   chk.seen_bytes = tri_align_up(used / 64 + 64, TRI_PAGE_SIZE);
   chk.stack_bytes = tri_align_up(used + 64, TRI_PAGE_SIZE);
@@ -105,7 +123,8 @@ void tri_checkmark_run(void) {
   chk.seen = map(chk.seen_bytes);
   chk.stack = map(chk.stack_bytes);
   if (chk.seen && chk.stack) {
-    visit_roots();
+    visit_roots(!after_hybrid);
+    if (after_hybrid) visit_marked();
   } else {
     tri_warn("gccheckmark: no memory for the check; this cycle goes unchecked");
   }

@@ -69,7 +69,10 @@ static bool set_free(struct tri_config *c, struct tri_slice v) {
 }
 
 static bool set_barrier(struct tri_config *c, struct tri_slice v) {
-  c->barrier = tri_slice_is(v, "stw") ? TRI_BARRIER_STW : tri_slice_is(v, "page") ? TRI_BARRIER_PAGE : TRI_BARRIER_AUTO;
+  c->barrier = tri_slice_is(v, "stw")      ? TRI_BARRIER_STW
+               : tri_slice_is(v, "page")   ? TRI_BARRIER_PAGE
+               : tri_slice_is(v, "hybrid") ? TRI_BARRIER_HYBRID
+                                           : TRI_BARRIER_AUTO;
   return c->barrier != TRI_BARRIER_AUTO || tri_slice_is(v, "auto");
 }
 
@@ -102,7 +105,7 @@ static const struct key {
     {"ballast", set_ballast, SIZES, "using no ballast"},
     {"collect", set_collect, "on, off", "using on"},
     {"free", set_free, "now, ignore", "using now"},
-    {"barrier", set_barrier, "auto, page, stw", "using auto"},
+    {"barrier", set_barrier, "auto, page, hybrid, stw", "using auto"},
     {"log", set_log, "a file name of 1 to 511 bytes", "using stderr"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
     {"strict", set_strict, "0, 1", "using 0"},
@@ -120,10 +123,11 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   struct tri_slice name = tri_slice_cut(&value, '=');
   const struct key *k = name.n < setting.n ? find_key(name) : NULL;
   if (!k) {
-    reject(c, "TRICOLOR", setting,
-           "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/stw, log=FILE, signal=N, strict=0/1, "
-           "stress=SIZE",
-           "ignoring it");
+    reject(
+        c, "TRICOLOR", setting,
+        "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, log=FILE, signal=N, strict=0/1, "
+        "stress=SIZE",
+        "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];
     tri_format(where, sizeof(where), "TRICOLOR=%s", k->name);

@@ -9,11 +9,11 @@
  * again in MARK, once the roots' objects are grey, and stopped a second time to end it: gc/beside.c marks in between.
  * The log line prints three times: until marking began, marking, from its end until the world runs.
  *
- * In API mode the whole cycle happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
- * lock, which the root scan takes. In malloc mode the root scan takes no foreign lock at all (gc/roots.c), so the
- * loader's lock is left alone: a program that sits in such a callback does not keep its memory from being collected.
- * Either way a thread in malloc or free never waits for the runner with a lock of the program's held: it asks the
- * collector thread and goes on (gc/collector.c).
+ * In API mode the first stop happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
+ * lock, which the root scan takes; the last stop needs no roots. In malloc mode the root scan takes no foreign lock at
+ * all (gc/roots.c), so the loader's lock is left alone: a program that sits in such a callback does not keep its memory
+ * from being collected. Either way a thread in malloc or free never waits for the runner with a lock of the program's
+ * held: it asks the collector thread and goes on (gc/collector.c).
  *
  * Invariants:
  *   [CYCLE-1] phase changes only in the stopped world, by the holder of cycle_lock: a thread inside the runtime
@@ -39,6 +39,7 @@
 #include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
+#include "gc/shade.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -64,8 +65,10 @@ static struct cycle {
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
   uint64_t inuse_bytes;                /* in spans when marking ended */
+  uint64_t black_bytes;                /* marked by others than the markers */
   struct tri_mark_totals mark, beside; /* all; what was done while the program ran */
-  bool is_beside;
+  bool tracked;                        /* a barrier is there for it */
+  bool is_beside;                      /* and is used */
   bool done;
   bool corrected; /* the sweep's count of live bytes was taken over */
 } cycle;
@@ -95,6 +98,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
   start_ns = tri_now_ns();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
+  tri_beside_init(config, malloc_mode);
   if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
 }
 
@@ -119,8 +123,15 @@ static void flip_stw(void) {
   tri_int_store_rel(&tri_state.sweepgen, tri_int_load_rlx(&tri_state.sweepgen) + 2);
 }
 
+static bool list_roots(void) {
+  return tri_pages_open() && tri_roots_gather(malloc_replaced);
+}
+
+/* The last stop of a cycle with the hybrid barrier lists no roots for itself: the check may not hide what it lacks. */
 static void check_marks(void) {
-  if (settings->gccheckmark) tri_checkmark_run();
+  if (!settings->gccheckmark) return;
+  bool hybrid = cycle.is_beside && tri_beside_is_hybrid();
+  if (!hybrid || list_roots()) tri_checkmark_run(hybrid);
 }
 
 static uint64_t inuse_now(void) {
@@ -129,11 +140,19 @@ static uint64_t inuse_now(void) {
   return heap.inuse_bytes;
 }
 
+/* With the hybrid barrier: what was marked by others than the markers. New objects are, net of what was freed. */
+static uint64_t born_black_bytes(void) {
+  uint64_t grown = cycle.heap_end > cycle.heap_start ? cycle.heap_end - cycle.heap_start : 0;
+  return tri_shade_take_bytes() + grown;
+}
+
 /* The rest of MARK, and TERMINATION; world stopped, roots listed. */
 static void mark_and_terminate(void) {
-  tri_worker_mark_to_the_end();
+  bool hybrid = cycle.is_beside && tri_beside_is_hybrid();
+  tri_worker_mark_to_the_end(hybrid && !tri_mark_was_cut());
   cycle.mark = tri_worker_totals();
-  cycle.mark.marked_bytes += tri_mcentral_born_marked_bytes();
+  cycle.black_bytes = hybrid ? born_black_bytes() : tri_mcentral_born_marked_bytes();
+  cycle.mark.marked_bytes += cycle.black_bytes;
   if (!cycle.is_beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
   check_marks();
@@ -162,10 +181,6 @@ static void give_up_stw(void) {
       "once)");
 }
 
-static bool list_roots(void) {
-  return tri_pages_open() && tri_roots_gather(malloc_replaced);
-}
-
 static void stop(void) {
   tri_stop_world();
   if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
@@ -177,19 +192,6 @@ static void begin_mark(void) {
   cycle.t_mark = tri_now_ns();
 }
 
-/* The program runs on between the first stop and the last. What is listed then is listed anew. */
-static bool mark_beside(void) {
-  tri_beside_mark_roots();
-  tri_start_world();
-  cycle.t_mark = tri_now_ns();
-  tri_beside_mark(cycle.heap_start, last_scanned_bytes);
-  cycle.t_mark_done = tri_now_ns();
-  cycle.beside = tri_worker_totals();
-  stop();
-  cycle.heap_end = live_now_stw();
-  return list_roots() && tri_beside_list_dirty();
-}
-
 /* The world is stopped, in this phase marks may be set, and they cannot be completed. */
 static void abandon_mark(void) {
   tri_store_rel(&tri_state.born_marked_below, 0);
@@ -197,26 +199,45 @@ static void abandon_mark(void) {
   set_phase(TRI_PHASE_MARK, TRI_PHASE_OFF);
 }
 
-TRI_NOINLINE static void collect(void) {
-  cycle.t_start = tri_now_ns();
-  stop();
-  sweep_all();
-  cycle.heap_start = cycle.heap_end = live_now_stw();
-  bool listed = list_roots();
-  if (listed) {
-    begin_mark();
-    if (tri_roots_any_protected()) cycle.is_beside = false;
-    if (cycle.is_beside) listed = mark_beside();
-    if (!listed) abandon_mark();
-  }
+static void end_in_stop(bool listed) {
   if (listed) {
     mark_and_terminate();
   } else {
+    if (tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK) abandon_mark();
     give_up_stw();
   }
   tri_pages_close();
   tri_start_world();
   cycle.t_end = tri_now_ns();
+}
+
+/* The first stop: the only one, but when marking goes on beside the program. */
+TRI_NOINLINE static void begin_collection(void) {
+  cycle.t_start = tri_now_ns();
+  stop();
+  sweep_all();
+  cycle.heap_start = cycle.heap_end = live_now_stw();
+  bool listed = list_roots();
+  if (listed) begin_mark();
+  if (!listed || tri_roots_any_protected()) cycle.is_beside = false;
+  if (cycle.is_beside) {
+    tri_beside_mark_roots();
+    tri_start_world();
+    cycle.t_mark = tri_now_ns();
+  } else {
+    end_in_stop(listed);
+  }
+}
+
+/* The program runs on between the first stop and the last. What is listed then is listed anew. */
+static void mark_beside(void) {
+  tri_beside_mark(cycle.heap_start, last_scanned_bytes);
+  cycle.t_mark_done = tri_now_ns();
+  cycle.beside = tri_worker_totals();
+  stop();
+  cycle.heap_end = live_now_stw();
+  bool listed = tri_beside_is_hybrid() || list_roots();
+  end_in_stop(listed && tri_beside_prepare_last());
 }
 
 /* Of the time called marking: what was marked in the last stop is part of that stop. */
@@ -245,6 +266,22 @@ static void print_page_line(void) {
                (size_t)(s->tracked_bytes >> 10), rounds, s->cut ? ", cut" : "", s->lost ? ", lost" : "",
                (unsigned long)(cycle.t_mark - cycle.t_start) / 1000,
                (unsigned long)(cycle.t_end - cycle.t_mark_done) / 1000);
+}
+
+static void print_hybrid_line(void) {
+  const struct tri_beside_stats *s = tri_beside_read_stats();
+  tri_log_line("gc %lu hybrid: %u rounds%s, %zu KiB shaded or new, stops %lu+%lu us", (unsigned long)stats.num_gc,
+               s->rounds, s->cut ? ", cut" : "", (size_t)(cycle.black_bytes >> 10),
+               (unsigned long)(cycle.t_mark - cycle.t_start) / 1000,
+               (unsigned long)(cycle.t_end - cycle.t_mark_done) / 1000);
+}
+
+static void print_barrier_line(void) {
+  if (tri_beside_is_hybrid()) {
+    print_hybrid_line();
+  } else {
+    print_page_line();
+  }
 }
 
 static void print_trace(void) {
@@ -284,10 +321,10 @@ static void sweep_and_release(void) {
   tri_mheap_release_free(RELEASE_RUN_BYTES, retain_bytes());
 }
 
-static void tell_barrier(bool tracked) {
+static void tell_barrier(void) {
   uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
-  if (tracked) tri_beside_end(&cycle.mark, cycle.is_beside ? last_stop : UINT64_MAX);
-  if (!tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
+  if (cycle.tracked) tri_beside_end(&cycle.mark, cycle.is_beside ? last_stop : UINT64_MAX);
+  if (!cycle.tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
 }
 
 /* A cycle beside the program counts objects that are freed before it ends, and spans that are born meanwhile as if they
@@ -309,18 +346,22 @@ static void publish_stats(void) {
   tri_int_fetch_add_acq_rel(&published_version, 1);
 }
 
-static void run_inside(enum tri_cycle_reason reason) {
+static void begin_inside(enum tri_cycle_reason reason) {
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
   correct_live();
   cycle = (struct cycle){.reason = reason};
-  bool tracked = cycle.is_beside = tri_beside_begin(settings, malloc_replaced);
-  collect();
-  tell_barrier(tracked);
+  cycle.tracked = cycle.is_beside = tri_beside_begin(settings, malloc_replaced);
+  begin_collection();
+}
+
+static void finish_inside(void) {
+  if (cycle.is_beside) mark_beside();
+  tell_barrier();
   if (!cycle.done) return;
   account();
   publish_stats();
   if (settings->gctrace > 0) print_trace();
-  if (settings->gctrace > 1 && cycle.is_beside) print_page_line();
+  if (settings->gctrace > 1 && cycle.is_beside) print_barrier_line();
 }
 
 static void enter(struct tri_thread *t) {
@@ -335,39 +376,49 @@ static void leave(struct tri_thread *t) {
 struct run {
   enum tri_cycle_reason reason;
   bool sweep_all_now;
+  bool finished;
 };
 
-TRI_NOINLINE static void run(const struct run *r) {
+TRI_NOINLINE static void begin(const struct run *r) {
   struct tri_thread *t = tri_self;
   mine = true;
   tri_cycle_lock();
   tri_worker_start_all();
   enter(t);
-  run_inside(r->reason);
+  begin_inside(r->reason);
+}
+
+TRI_NOINLINE static void finish(struct run *r) {
+  finish_inside();
   if (r->sweep_all_now) {
     sweep_and_release();
     correct_live();
   }
-  leave(t);
+  leave(tri_self);
   tri_cycle_unlock();
   mine = false;
+  r->finished = true;
 }
 
-static int run_in_loader_callback(struct dl_phdr_info *info, size_t size, void *arg) {
-  run(arg);
+/* The check after the last stop lists roots once more. */
+static int run_in_loader_callback(struct dl_phdr_info *info, size_t size, void *run) {
+  struct run *r = run;
+  begin(r);
+  if (settings->gccheckmark) finish(r);
   return 1;
 }
 
 void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
-  struct run r = {reason, sweep_all_now};
+  struct run r = {reason, sweep_all_now, false};
   int saved_errno = errno;
   if (mine) return;
   __builtin_unwind_init();
   if (malloc_replaced) {
-    run(&r);
+    begin(&r);
   } else {
     dl_iterate_phdr(run_in_loader_callback, &r);
   }
+  if (!r.finished) finish(&r);
   errno = saved_errno;
 }
 

@@ -28,6 +28,7 @@
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/slot.h"
+#include "gc/write.h"
 #include "internal/check.h"
 #include "internal/state.h"
 
@@ -61,7 +62,7 @@ static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsign
   if (!s) return NULL;
   count(t, s->elemsize);
   void *p = (void *)s->base;
-  if ((flags & TRI_ALLOC_ZERO) && s->needzero) memset(p, 0, size);
+  if ((flags & TRI_ALLOC_ZERO) && s->needzero) memset(p, 0, flags & TRI_ALLOC_MALLOC16 ? size : s->elemsize);
   return p;
 }
 
@@ -81,7 +82,7 @@ static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsig
   }
   if (c == TRI_NUM_CLASSES) return alloc_large(t, align, size, flags);
   void *p = tri_mcache_alloc(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
-  if (p && (flags & TRI_ALLOC_ZERO)) memset(p, 0, size);
+  if (p && (flags & TRI_ALLOC_ZERO)) memset(p, 0, flags & TRI_ALLOC_MALLOC16 ? size : tri_class_size[c]);
   return p;
 }
 
@@ -165,6 +166,7 @@ static void free_nested(void *p, const char *caller) {
   struct tri_slot s;
   if (!tri_slot_find((uintptr_t)p, &s) || !tri_slot_in_use(&s) || tri_slot_start(&s) != (uintptr_t)p)
     tri_misuse_bad_free(p, caller);
+  tri_write_before_free(NULL, p, true);
   size_t size = s.span->elemsize;
   if (tri_fetch_or_seq(&s.group->rfree, s.bit) & s.bit) tri_misuse_double_free(p, s.span, caller);
   tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t) - (int64_t)size);
@@ -182,6 +184,7 @@ static struct tri_slot checked_slot(const void *p, const char *caller) {
 
 static void free_inside(struct tri_thread *t, void *p, const char *caller) {
   struct tri_slot s = checked_slot(p, caller);
+  tri_write_before_free(t, p, false);
   if (tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
     tri_mcache_free(&t->mcache, s.span, s.group, s.bit, (uintptr_t)p);
   } else {

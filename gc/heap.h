@@ -8,7 +8,7 @@
 enum tri_alloc_flags {
   TRI_ALLOC_SCAN = 0,
   TRI_ALLOC_NOSCAN = 1,  /* the span class's low bit */
-  TRI_ALLOC_ZERO = 2,    /* the memory reads as zero */
+  TRI_ALLOC_ZERO = 2,    /* the memory reads as zero; without MALLOC16 the whole slot, so that no old word is left */
   TRI_ALLOC_MALLOC16 = 4 /* malloc's classes: 16-byte alignment from 9 bytes on */
 };
 
@@ -39,10 +39,8 @@ TRI_INLINE void *tri_heap_alloc_class(unsigned spanclass) {
 /* A slot of a span that the calling thread, inside the runtime, does not own. False: not a plain case. */
 bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *s, void *p);
 
-/* Frees p if it is a plain case: the start of a live small object, the span swept. */
-TRI_INLINE bool tri_heap_free_fast(void *p) {
-  struct tri_thread *t = tri_self;
-  if (tri_unlikely(!tri_runtime_enter(t))) return false;
+/* Frees p if it is a plain case: the start of a live small object, the span swept. Inside the runtime. */
+TRI_INLINE bool tri_heap_free_inside(struct tri_thread *t, void *p) {
   bool done = false;
   struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
   if (tri_likely(s && tri_load_rlx(&s->owner) == tri_load_rlx(&t->mcache.token))) {
@@ -57,6 +55,13 @@ TRI_INLINE bool tri_heap_free_fast(void *p) {
   } else if (s) {
     done = tri_heap_free_other(t, s, p);
   }
+  return done;
+}
+
+TRI_INLINE bool tri_heap_free_fast(void *p) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return false;
+  bool done = tri_heap_free_inside(t, p);
   tri_runtime_leave(t);
   return done;
 }

@@ -20,13 +20,14 @@
  *            entry in buffers or window, no candidate.
  *   [MARK-4] out of memory for work buffers: the object stays marked, `overflow` is set, and tri_mark_recover rescans
  *            every marked object until nothing was dropped.
- *   [MARK-5] before the last stop free slots are marked and scanned like others: one may be handed out later, while the
- *            word that points to it stays as it is, on a page that nobody writes to. Spans born meanwhile are marked
- *            whole (alloc/mcentral.c).
+ *   [MARK-5] with the page barrier, before the last stop free slots are marked and scanned like others: one may be
+ * handed out later, while the word that points to it stays as it is, on a page that nobody writes to. Spans born
+ * meanwhile are marked whole (alloc/mcentral.c).
  *
- * No locks. Mark bits: relaxed fetch-or, or a plain store when there is but one marker (each acts only on bits that it
- * set itself; the end of marking is an acquire/release on `idle`). Idle markers are given the oldest half of a buffer
- * by whoever has one, at the next round of candidates. Forbidden: recursion, allocation from the collected heap.
+ * No locks. Mark bits: relaxed fetch-or, or a plain store when one marker alone sets any, since no thread shades
+ * meanwhile (each acts only on bits that it set itself; the end of marking is an acquire/release on `idle`). Idle
+ * markers are given the oldest half of a buffer by whoever has one, at the next round of candidates. Forbidden:
+ * recursion, allocation from the collected heap.
  */
 #include "gc/mark.h"
 
@@ -38,10 +39,12 @@
 #include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/scan.h"
+#include "gc/shade.h"
 #include "gc/slot.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
+#include "internal/state.h"
 
 enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
@@ -61,6 +64,7 @@ static unsigned markers;
 static enum tri_round round_kind;
 static uintptr_t round_used;
 static uint64_t free_too; /* all ones: free slots are marked, too [MARK-5] */
+static bool marks_are_shared;
 
 /* What a marker has at hand; on its stack, which is no root. */
 struct hand {
@@ -127,7 +131,7 @@ static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
   uint64_t mark = tri_load_rlx(&g->mark);
   bits &= ~mark;
   if (!bits) return 0;
-  if (markers > 1) return bits & ~tri_fetch_or_rlx(&g->mark, bits);
+  if (marks_are_shared) return bits & ~tri_fetch_or_rlx(&g->mark, bits);
   tri_store_rlx(&g->mark, mark | bits);
   return bits;
 }
@@ -509,7 +513,9 @@ void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
   markers = nmarkers;
   round_kind = round;
   round_used = tri_load_acq(&tri_heap_range.used_bytes);
-  free_too = round == TRI_ROUND_TO_THE_END ? 0 : UINT64_MAX;
+  bool hybrid = tri_int_load_rlx(&tri_state.barrier) != 0;
+  free_too = hybrid || round == TRI_ROUND_TO_THE_END ? 0 : UINT64_MAX;
+  marks_are_shared = nmarkers > 1 || (hybrid && round == TRI_ROUND_BESIDE);
   tri_int_store_rlx(&cut, 0);
   if (round == TRI_ROUND_ROOTS) tri_int_store_rlx(&put_off, 0);
   tri_store_rlx(&next_root, 0);
@@ -558,7 +564,7 @@ static void regrey_span(struct tri_mspan *s, void *hand) {
 }
 
 bool tri_mark_recover(struct tri_marker *m, unsigned n) {
-  bool dropped = false;
+  bool dropped = tri_shade_take_dropped();
   for (unsigned i = 0; i < n; i++) dropped |= m[i].work.overflow;
   if (!dropped) return false;
   for (unsigned i = 0; i < n; i++) m[i].work.overflow = false;

@@ -1,8 +1,13 @@
 /*
- * pthread_create and thrd_create, interposed. The new thread's trampoline registers it before the program's function
- * runs. Until then its start argument may be nowhere but in the kernel's hands, so the start record (off-heap) is
- * listed and is a root; the trampoline has copied the argument to its own stack and is registered when it takes the
- * record out. A result lies in struct pthread, which is part of the thread's mapping.
+ * pthread_create and thrd_create, interposed, and with them what ends a thread or takes its result. The new thread's
+ * trampoline registers it before the program's function runs. Until then its start argument may be nowhere but in the
+ * kernel's hands, so the thread's record (off-heap) is listed and is a root; the trampoline has copied the argument to
+ * its own stack and is registered when it lets go of the record's.
+ *
+ * A result lies in struct pthread until it is joined. In malloc mode that is scanned as part of the thread's mapping.
+ * In API mode, where mappings are not, the record stays and holds the result until somebody has joined or detached the
+ * thread; a join that has begun claims the record first, since the thread's number is free for another as soon as it
+ * has succeeded.
  *
  * Locks: the registry's guards the list of records and their pool: nobody is between "listed" and "registered" while
  * the world stops.
@@ -19,26 +24,31 @@
 #include "gc/thread.h"
 #include "internal/check.h"
 
-struct start_record {
-  struct start_record *next, *prev;
+struct thread_record {
+  struct thread_record *next, *prev;
   void *(*fn)(void *);
   thrd_start_t thrd_fn;
-  void *arg;
+  void *word; /* the argument, later the result */
+  pthread_t thread;
+  bool started, claimed, detached, ended;
 };
 
-static struct start_record *records; /* guarded by tri_registry_lock */
-static struct tri_fixalloc record_pool = TRI_FIXALLOC_INIT(sizeof(struct start_record));
+static struct thread_record *records; /* guarded by tri_registry_lock */
+static struct tri_fixalloc record_pool = TRI_FIXALLOC_INIT(sizeof(struct thread_record));
+static TRI_TLS struct thread_record *own; /* of a thread whose result is held here */
 static TRI_TLS unsigned creating;
 
 bool tri_pthread_creating(void) {
   return creating != 0;
 }
 
-static struct start_record *record_add(void *(*fn)(void *), thrd_start_t thrd_fn, void *arg) {
+static struct thread_record *record_add(const struct thread_record *from) {
   tri_lock_acquire(&tri_registry_lock);
-  struct start_record *r = tri_fixalloc_alloc(&record_pool);
+  struct thread_record *r = tri_fixalloc_alloc(&record_pool);
   if (r) {
-    *r = (struct start_record){.next = records, .fn = fn, .thrd_fn = thrd_fn, .arg = arg};
+    *r = *from;
+    r->prev = NULL;
+    r->next = records;
     if (records) records->prev = r;
     records = r;
   }
@@ -46,8 +56,7 @@ static struct start_record *record_add(void *(*fn)(void *), thrd_start_t thrd_fn
   return r;
 }
 
-static void record_remove(struct start_record *r) {
-  tri_lock_acquire(&tri_registry_lock);
+static void remove_locked(struct thread_record *r) {
   if (r->prev) {
     r->prev->next = r->next;
   } else {
@@ -55,45 +64,74 @@ static void record_remove(struct start_record *r) {
   }
   if (r->next) r->next->prev = r->prev;
   tri_fixalloc_free(&record_pool, r);
+}
+
+static void record_remove(struct thread_record *r) {
+  tri_lock_acquire(&tri_registry_lock);
+  remove_locked(r);
   tri_lock_release(&tri_registry_lock);
 }
 
-void tri_pthread_each_start_argument(void (*fn)(uintptr_t word, void *), void *arg) {
-  for (struct start_record *r = records; r; r = r->next) fn((uintptr_t)r->arg, arg);
+void tri_pthread_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
+  for (struct thread_record *r = records; r; r = r->next) fn((uintptr_t)r->word, arg);
 }
 
 void tri_pthread_after_fork(void) {
+  own = NULL;
   while (records) {
-    struct start_record *r = records;
+    struct thread_record *r = records;
     records = r->next;
     tri_fixalloc_free(&record_pool, r);
   }
 }
 
+/* Beginning. */
+
+static void hold_result_in(struct thread_record *r) {
+  tri_lock_acquire(&tri_registry_lock);
+  r->word = NULL;
+  r->thread = pthread_self();
+  r->started = true;
+  own = r;
+  tri_lock_release(&tri_registry_lock);
+}
+
 /* Moves the start from the record to the caller's stack and registers the thread. */
-static void begin_thread(struct start_record *r, struct start_record *ret_copy) {
+static void begin_thread(struct thread_record *r, struct thread_record *ret_copy) {
   *ret_copy = *r;
   struct tri_thread *t = tri_thread_register();
   if (!t) tri_fatal("no memory to register a new thread");
-  record_remove(r);
+  if (tri_malloc_mode || r->thrd_fn) {
+    record_remove(r);
+  } else {
+    hold_result_in(r);
+  }
   tri_thread_find_stack(t);
 }
 
 static void *pthread_trampoline(void *record) {
-  struct start_record start;
+  struct thread_record start;
   begin_thread(record, &start);
-  return start.fn(start.arg);
+  void *result = start.fn(start.word);
+  tri_pthread_has_result(result);
+  return result;
 }
 
 static int thrd_trampoline(void *record) {
-  struct start_record start;
+  struct thread_record start;
   begin_thread(record, &start);
-  return start.thrd_fn(start.arg);
+  return start.thrd_fn(start.word);
+}
+
+static bool starts_detached(const pthread_attr_t *attr) {
+  int state;
+  return attr && pthread_attr_getdetachstate(attr, &state) == 0 && state == PTHREAD_CREATE_DETACHED;
 }
 
 TRI_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
   if (!tri_runtime_ready()) return tri_real()->pthread_create(thread, attr, fn, arg);
-  struct start_record *r = record_add(fn, NULL, arg);
+  struct thread_record *r =
+      record_add(&(struct thread_record){.fn = fn, .word = arg, .detached = starts_detached(attr)});
   if (!r) return EAGAIN;
   creating++;
   int err = tri_real()->pthread_create(thread, attr, pthread_trampoline, r);
@@ -104,11 +142,101 @@ TRI_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, voi
 
 TRI_EXPORT int thrd_create(thrd_t *thread, thrd_start_t fn, void *arg) {
   if (!tri_runtime_ready()) return tri_real()->thrd_create(thread, fn, arg);
-  struct start_record *r = record_add(NULL, fn, arg);
+  struct thread_record *r = record_add(&(struct thread_record){.thrd_fn = fn, .word = arg});
   if (!r) return thrd_nomem;
   creating++;
   int err = tri_real()->thrd_create(thread, thrd_trampoline, r);
   creating--;
   if (err != thrd_success) record_remove(r);
   return err;
+}
+
+/* Ending. */
+
+void tri_pthread_has_result(void *result) {
+  if (!own) return;
+  tri_lock_acquire(&tri_registry_lock);
+  own->word = result;
+  tri_lock_release(&tri_registry_lock);
+}
+
+void tri_pthread_ends(void) {
+  struct thread_record *r = own;
+  own = NULL;
+  if (!r) return;
+  tri_lock_acquire(&tri_registry_lock);
+  r->ended = true;
+  if (r->detached) remove_locked(r);
+  tri_lock_release(&tri_registry_lock);
+}
+
+TRI_EXPORT void pthread_exit(void *result) {
+  tri_pthread_has_result(result);
+  tri_real()->pthread_exit(result);
+  __builtin_unreachable();
+}
+
+static struct thread_record *find_locked(pthread_t thread) {
+  for (struct thread_record *r = records; r; r = r->next)
+    if (r->started && !r->claimed && pthread_equal(r->thread, thread)) return r;
+  return NULL;
+}
+
+static struct thread_record *claim(pthread_t thread) {
+  if (tri_malloc_mode || !tri_runtime_ready()) return NULL;
+  tri_lock_acquire(&tri_registry_lock);
+  struct thread_record *r = find_locked(thread);
+  if (r) r->claimed = true;
+  tri_lock_release(&tri_registry_lock);
+  return r;
+}
+
+/* The result is on the caller's stack by now. It may go into an object. */
+static int joined(struct thread_record *r, int err, void *result, void **ret) {
+  if (r) {
+    tri_lock_acquire(&tri_registry_lock);
+    if (err) {
+      r->claimed = false;
+    } else {
+      remove_locked(r);
+    }
+    tri_lock_release(&tri_registry_lock);
+  }
+  if (!err && ret) tri_write(ret, result);
+  return err;
+}
+
+TRI_EXPORT int pthread_join(pthread_t thread, void **ret) {
+  void *result = NULL;
+  struct thread_record *r = claim(thread);
+  return joined(r, tri_real()->pthread_join(thread, &result), result, ret);
+}
+
+TRI_EXPORT int pthread_tryjoin_np(pthread_t thread, void **ret) {
+  void *result = NULL;
+  struct thread_record *r = claim(thread);
+  return joined(r, tri_real()->pthread_tryjoin_np(thread, &result), result, ret);
+}
+
+TRI_EXPORT int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *until) {
+  void *result = NULL;
+  struct thread_record *r = claim(thread);
+  return joined(r, tri_real()->pthread_timedjoin_np(thread, &result, until), result, ret);
+}
+
+TRI_EXPORT int pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock, const struct timespec *until) {
+  void *result = NULL;
+  struct thread_record *r = claim(thread);
+  return joined(r, tri_real()->pthread_clockjoin_np(thread, &result, clock, until), result, ret);
+}
+
+TRI_EXPORT int pthread_detach(pthread_t thread) {
+  if (!tri_malloc_mode && tri_runtime_ready()) {
+    tri_lock_acquire(&tri_registry_lock);
+    struct thread_record *r = find_locked(thread);
+    if (r) r->detached = true;
+    if (r && r->ended) remove_locked(r);
+    tri_lock_release(&tri_registry_lock);
+  }
+  return tri_real()->pthread_detach(thread);
 }

@@ -23,6 +23,12 @@ const struct tri_real *tri_real(void) {
   if (tri_likely(tri_int_load_acq(&ready))) return &real;
   look_up(&real.pthread_create, "pthread_create");
   look_up(&real.thrd_create, "thrd_create");
+  look_up(&real.pthread_join, "pthread_join");
+  look_up(&real.pthread_tryjoin_np, "pthread_tryjoin_np");
+  look_up(&real.pthread_timedjoin_np, "pthread_timedjoin_np");
+  look_up(&real.pthread_clockjoin_np, "pthread_clockjoin_np");
+  look_up(&real.pthread_detach, "pthread_detach");
+  look_up(&real.pthread_exit, "pthread_exit");
   look_up(&real.pthread_sigmask, "pthread_sigmask");
   look_up(&real.sigprocmask, "sigprocmask");
   look_up(&real.sigaction, "sigaction");

@@ -18,6 +18,12 @@
 struct tri_real {
   int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
   int (*thrd_create)(thrd_t *, thrd_start_t, void *);
+  int (*pthread_join)(pthread_t, void **);
+  int (*pthread_tryjoin_np)(pthread_t, void **);
+  int (*pthread_timedjoin_np)(pthread_t, void **, const struct timespec *);
+  int (*pthread_clockjoin_np)(pthread_t, void **, clockid_t, const struct timespec *);
+  int (*pthread_detach)(pthread_t);
+  void (*pthread_exit)(void *);
   int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);
   int (*sigprocmask)(int, const sigset_t *, sigset_t *);
   int (*sigaction)(int, const struct sigaction *, struct sigaction *);

@@ -388,7 +388,7 @@ static void each_stack(void (*fn)(uintptr_t, void *), void *arg) {
 }
 
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
-  tri_pthread_each_start_argument(fn, arg);
+  tri_pthread_each_word(fn, arg);
   tri_epoll_each_data(fn, arg);
   each_stack(fn, arg);
   each_protected_object(fn, arg);

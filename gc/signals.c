@@ -80,7 +80,9 @@ void tri_signals_after_fork(void) {
 static void on_program_signal(int sig, siginfo_t *info, void *context) {
   void (*handler)(int, siginfo_t *, void *) = (void (*)(int, siginfo_t *, void *))tri_load_acq(&actions[sig].handler);
   struct tri_region_interrupted was = tri_region_interrupt(tri_self);
+  struct tri_barrier_published published = tri_barrier_save();
   handler(sig, info, context);
+  tri_barrier_restore(&published);
   tri_region_resume(tri_self, &was);
 }
 

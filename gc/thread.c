@@ -26,8 +26,10 @@
 #include <unistd.h>
 
 #include "alloc/fixalloc.h"
+#include "gc/pthread_hooks.h"
 #include "gc/real.h"
 #include "gc/stop.h"
+#include "gc/write.h"
 #include "internal/check.h"
 #include "internal/state.h"
 
@@ -109,6 +111,10 @@ static void register_locked(struct tri_thread *t) {
   tri_int_store_rlx(&t->leaving, 0);
   tri_int_store_rlx(&t->region, 0);
   reap_namesake(t->tid);
+  t->barrier = &tri_barrier_self;
+  t->shader = (struct tri_shader){0};
+  tri_wbbuf_empty(&t->wbbuf);
+  t->barrier->state = tri_int_load_rlx(&tri_state.barrier); /* no stop begins: the registry is locked */
   unblock_stop_signal();
   tri_self = t;
   list_add(t);
@@ -199,13 +205,17 @@ static void unregister_main(struct tri_thread *t) {
 void tri_thread_leave(void) {
   struct tri_thread *t = tri_self;
   if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return;
+  tri_pthread_ends();
   tri_mcache_release(&t->mcache);
+  tri_write_flush(t);
   tri_runtime_leave(t);
   if (t->self_stack) {
     unregister_main(t);
     return;
   }
   tri_lock_acquire(&tri_registry_lock);
+  t->barrier->state = TRI_BARRIER_UNREGISTERED; /* its memory may go before the thread is known to be dead */
+  t->barrier = NULL;
   tri_int_store_rel(&t->leaving, 1);
   nleaving++;
   reap_left();
@@ -218,6 +228,7 @@ void tri_thread_reap(struct tri_thread *t) {
   if (tri_int_load_rlx(&t->leaving)) nleaving--;
   tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)t->mcache.live_delta);
   tri_mcache_discard_stw(&t->mcache);
+  tri_write_flush(t);
   tri_fixalloc_free(&thread_pool, t);
 }
 

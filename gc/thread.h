@@ -3,6 +3,8 @@
 #define TRI_GC_THREAD_H
 
 #include "alloc/mcache.h"
+#include "barrier/wbbuf.h"
+#include "gc/shade.h"
 #include "internal/lock.h"
 
 struct tri_thread {
@@ -24,6 +26,9 @@ struct tri_thread {
   tri_aint leaving;               /* 1: past its last destructor; stopped like any other, and reaped when it is dead */
   bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
+  struct tri_barrier *barrier;    /* its tri_barrier_self */
+  struct tri_shader shader;       /* the owner inside the runtime, or the runner with the world stopped; so is wbbuf */
+  struct tri_wbbuf wbbuf;
   struct tri_mcache mcache;
 };
 

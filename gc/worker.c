@@ -26,12 +26,14 @@
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
 #include "gc/real.h"
+#include "gc/roots.h"
 #include "gc/stop.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
 
 enum { STACK_BYTES = 256 << 10, MAX_THREADS = TRI_MAX_MARKERS + 2, SLICE_NS = 100 * 1000 };
+enum { FEW_ROOT_BYTES = 1 << 20 };
 
 struct worker_thread {
   char *stack; /* kept when the thread is gone after fork */
@@ -160,7 +162,13 @@ void tri_worker_start_all(void) {
   }
 }
 
+/* To wake the others takes longer than to scan so much. */
+static bool few_roots(void) {
+  return tri_roots_stack_bytes() + tri_roots_globals_bytes() < FEW_ROOT_BYTES;
+}
+
 static unsigned markers_for(enum tri_round round) {
+  if (round == TRI_ROUND_ROOTS && few_roots()) return 1;
   if (round != TRI_ROUND_BESIDE) return nworkers + 1;
   return (unsigned)tri_max(1, tri_min((nworkers + 1) / 4, nworkers + 1));
 }
@@ -179,13 +187,17 @@ static void wait_for_workers(void) {
   }
 }
 
-void tri_worker_round(enum tri_round round) {
-  nmarkers = markers_for(round);
+static void run_round(enum tri_round round, unsigned n) {
+  nmarkers = n;
   tri_mark_begin(round, nmarkers);
   if (nmarkers > 1) call_workers();
   if (round != TRI_ROUND_BESIDE) tri_mark_words(&markers[0]);
   mark_as(0);
   if (nmarkers > 1) wait_for_workers();
+}
+
+void tri_worker_round(enum tri_round round) {
+  run_round(round, markers_for(round));
 }
 
 void tri_worker_mark_begin(void) {
@@ -195,9 +207,10 @@ void tri_worker_mark_begin(void) {
   }
 }
 
-void tri_worker_mark_to_the_end(void) {
+void tri_worker_mark_to_the_end(bool little_left) {
+  unsigned n = little_left ? 1 : markers_for(TRI_ROUND_TO_THE_END);
   do {
-    tri_worker_round(TRI_ROUND_TO_THE_END);
+    run_round(TRI_ROUND_TO_THE_END, n);
   } while (tri_mark_recover(&markers[0], nworkers + 1));
 }
 

@@ -23,7 +23,7 @@ struct tri_mark_totals {
 };
 void tri_worker_mark_begin(void);
 void tri_worker_round(enum tri_round round);
-void tri_worker_mark_to_the_end(void);
+void tri_worker_mark_to_the_end(bool little_left); /* one marker will do */
 struct tri_mark_totals tri_worker_totals(void);
 
 void tri_worker_after_fork(void); /* the child has no marker threads */

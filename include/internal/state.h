@@ -17,6 +17,8 @@ struct tri_state {
   /* Written by the cycle's runner with the world stopped; read by anyone. */
   tri_aint phase;    /* enum tri_phase */
   tri_aint sweepgen; /* h: even, grows by 2 in each mark termination */
+  tri_aint barrier;  /* what every thread's write barrier shades, see barrier/wbbuf.h; while not 0, slots are marked
+                        when they are handed out */
   /* Written by the cycle's runner and by settings; read where bytes are flushed. */
   tri_aword trigger; /* live bytes at which a cycle is due; UINT64_MAX: never */
   tri_aword goal;

@@ -2,22 +2,21 @@
  * Tricolor: Go's memory manager for C. The public interface.
  *
  * The same functions are in libtricolor (for programs written against it) and in libtricolor-malloc (which also
- * replaces malloc); when both are present there is one heap. In this version marking stops the world, so pointers are
- * stored with plain assignments. All sizes are bytes. Unless said otherwise a function may be called from any thread
- * at any time after the C library has started, but not from a signal handler.
+ * replaces malloc); when both are present there is one heap. Marking runs beside the program: pointers are stored into
+ * collected objects with tri_write (tricolor/barrier.h). All sizes are bytes. Unless said otherwise a function may be
+ * called from any thread at any time after the C library has started, but not from a signal handler.
  */
 #ifndef TRICOLOR_TRICOLOR_H
 #define TRICOLOR_TRICOLOR_H
 
 #include <stddef.h>
 
+#include "tricolor/barrier.h"
 #include "tricolor/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define TRI_API __attribute__((visibility("default")))
 
 /* Version of the library in use, as "0.1.0". Never NULL. Callable from anywhere. */
 TRI_API const char *tri_version(void);
@@ -38,6 +37,14 @@ TRI_API void *tri_alloc_uncollectable(size_t size);
  * the start of a live object ends the program with one line.
  */
 TRI_API void tri_free(void *object);
+/*
+ * The object with room for `size` bytes: where it is if it fits there, or a new one of the same kind with the contents,
+ * and the old one freed. What is added is zero where it lies behind the old tri_usable_size (tri_alloc_noscan: not
+ * unless fresh). NULL is like tri_alloc. Nothing but the caller may use the object meanwhile, and pointers to the old
+ * one must not be used. An uncollectable object becomes an ordinary one when it moves. Returns NULL with errno ENOMEM,
+ * and the object as it was, when there is no memory.
+ */
+TRI_API void *tri_realloc(void *object, size_t size);
 /* Bytes usable behind the first byte of an object; 0 for NULL. */
 TRI_API size_t tri_usable_size(const void *object);
 /* First byte of the live object that `pointer` points into, or NULL if it points into none. */

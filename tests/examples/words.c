@@ -35,10 +35,10 @@ static void add(struct word **tree, const char *text) {
     tree = order < 0 ? &(*tree)->left : &(*tree)->right;
   }
   struct word *w = need(tri_alloc(sizeof *w));
-  w->text = need(tri_alloc_noscan(strlen(text) + 1));
+  tri_write(&w->text, need(tri_alloc_noscan(strlen(text) + 1)));
   strcpy(w->text, text);
   w->count = 1;
-  *tree = w;
+  tri_write(tree, w);
 }
 
 static unsigned long total(const struct word *tree) {

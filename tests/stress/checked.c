@@ -6,7 +6,7 @@
  */
 #include "stress/checked.h"
 
-#include <malloc.h>
+#include "stress/memory.h"
 
 #define WHOLE 512 /* bytes of a body that every visit reads; of what lies behind, every 509th */
 
@@ -30,34 +30,22 @@ static void body_fill(struct checked *c, size_t from, size_t to) {
   for (size_t i = from; i < to; i++) c->body[i] = body_byte(c->id, i);
 }
 
-static void *random_call(struct maker *m, size_t size) {
-  switch (maker_below(m, 8)) {
-    case 0:
-      return calloc(1, size);
-    case 1:
-      return memalign((size_t)16 << maker_below(m, 9), size);
-    case 2:
-      return realloc(malloc(size / 2 + 1), size);
-    default:
-      return malloc(size);
-  }
-}
-
 struct checked *checked_new(struct maker *m) {
   size_t size = sizeof(struct checked) + random_size(m);
-  struct checked *c = random_call(m, size);
+  unsigned kind = maker_below(m, 8), align_shift = maker_below(m, 9);
+  struct checked *c = memory_get(kind, align_shift, size);
   CHECK(c != NULL, "no memory for %zu bytes", size);
   c->id = m->next_id++;
   c->not_id = ~c->id;
   c->size = size;
-  for (int i = 0; i < EDGES; i++) c->to[i] = NULL, c->to_id[i] = 0;
+  for (int i = 0; i < EDGES; i++) memory_store(&c->to[i], NULL), c->to_id[i] = 0;
   body_fill(c, 0, size - sizeof(*c));
   m->made++;
   return c;
 }
 
 void checked_link(struct checked *from, int edge, struct checked *to) {
-  from->to[edge] = to;
+  memory_store(&from->to[edge], to);
   from->to_id[edge] = to != NULL ? to->id : 0;
 }
 
@@ -80,7 +68,7 @@ void checked_verify(struct maker *m, const struct checked *c) {
 
 struct checked *checked_resize(struct maker *m, struct checked *c) {
   size_t old = c->size - sizeof(*c), length = random_size(m);
-  c = realloc(c, sizeof(*c) + length);
+  c = memory_resize(c, sizeof(*c) + length);
   CHECK(c != NULL, "realloc to %zu bytes", length);
   if (length > old) body_fill(c, old, length);
   c->size = sizeof(*c) + length;
@@ -95,5 +83,5 @@ void checked_let_go(struct maker *m, struct checked *c) {
   }
   c->id = 0;
   m->freed++;
-  free(c);
+  memory_free(c);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "stress/checked.h"
+#include "stress/memory.h"
 
 #define MAILBOXES 64
 
@@ -112,6 +113,6 @@ int main(int argc, char **argv) {
   for (int i = 0; i < threads; i++) CHECK(pthread_create(&t[i], NULL, work, NULL) == 0, "pthread_create");
   for (int i = 0; i < threads; i++) pthread_join(t[i], NULL);
   printf("%lu made, %lu freed, %lu dropped, %lu visits, %lu collections\nok\n", made, freed, dropped, visited,
-         probe_cycles());
+         memory_cycles());
   return 0;
 }

@@ -4,6 +4,7 @@
  * honestly; the graph is freed through the list of its nodes, or left with its cycles to the collector.
  */
 #include "stress/checked.h"
+#include "stress/memory.h"
 
 /* Trees: depth-first, with an explicit stack bounded by the depth. */
 static struct checked *tree_new(struct maker *m, int depth) {
@@ -96,7 +97,7 @@ static struct checked **table_slot(const struct table *t, uint64_t id) {
 static void table_insert(struct table *t, struct checked *c) {
   struct checked **slot = table_slot(t, c->id);
   checked_link(c, 0, *slot);
-  *slot = c;
+  memory_store(slot, c);
   t->entries++;
 }
 
@@ -105,15 +106,15 @@ static void table_grow(struct table *t) {
   for (size_t i = 0; i < t->slots; i++) {
     while (t->slot[i] != NULL) {
       struct checked *c = t->slot[i];
-      t->slot[i] = c->to[0];
+      memory_store(&t->slot[i], c->to[0]);
       checked_link(c, 0, all);
       all = c;
     }
   }
   t->slots = t->slots * 2 + 1;
-  t->slot = realloc(t->slot, t->slots * sizeof(*t->slot));
+  t->slot = memory_resize(t->slot, t->slots * sizeof(*t->slot));
   CHECK(t->slot != NULL, "realloc of a table");
-  memset(t->slot, 0, t->slots * sizeof(*t->slot));
+  memory_zero(t->slot, t->slots * sizeof(*t->slot));
   t->entries = 0;
   while (all != NULL) {
     struct checked *next = all->to[0];
@@ -123,14 +124,14 @@ static void table_grow(struct table *t) {
 }
 
 void stress_hash(struct maker *m) {
-  struct table t = {7, 0, calloc(7, sizeof(struct checked *))};
+  struct table t = {7, 0, memory_array(7)};
   uint64_t first = m->next_id;
   for (int step = 0; step < 800; step++) {
     if (t.entries > 3 * t.slots) table_grow(&t);
     table_insert(&t, checked_new(m));
     struct checked **slot = table_slot(&t, first + maker_below(m, (unsigned)(m->next_id - first)));
     if (*slot != NULL && maker_below(m, 2) == 0) {
-      *slot = list_pop(m, *slot);
+      memory_store(slot, list_pop(m, *slot));
       t.entries--;
     }
     if (step % 200 == 0) {
@@ -138,9 +139,9 @@ void stress_hash(struct maker *m) {
     }
   }
   for (size_t i = 0; i < t.slots; i++) {
-    while (t.slot[i] != NULL) t.slot[i] = list_pop(m, t.slot[i]);
+    while (t.slot[i] != NULL) memory_store(&t.slot[i], list_pop(m, t.slot[i]));
   }
-  if (m->free_percent > 0) free(t.slot);
+  if (m->free_percent > 0) memory_free(t.slot);
 }
 
 /* A graph with cycles: any edge may be moved to any node; nodes are replaced where nobody points to them any more. */
@@ -155,9 +156,9 @@ static void graph_forget(struct checked **node, int dead) {
 }
 
 void stress_graph(struct maker *m) {
-  struct checked **node = calloc(NODES, sizeof(*node));
-  CHECK(node != NULL, "calloc");
-  for (int i = 0; i < NODES; i++) node[i] = checked_new(m);
+  struct checked **node = memory_array(NODES);
+  CHECK(node != NULL, "no memory");
+  for (int i = 0; i < NODES; i++) memory_store(&node[i], checked_new(m));
   for (int step = 0; step < 4000; step++) {
     struct checked *from = node[maker_below(m, NODES)], *to = node[maker_below(m, NODES)];
     checked_link(from, (int)maker_below(m, EDGES), to);
@@ -166,7 +167,7 @@ void stress_graph(struct maker *m) {
       graph_forget(node, dead);
       checked_verify(m, node[dead]);
       checked_let_go(m, node[dead]);
-      node[dead] = checked_new(m);
+      memory_store(&node[dead], checked_new(m));
     }
     if (step % 1000 == 0) {
       for (int i = 0; i < NODES; i++) checked_verify(m, node[i]);
@@ -174,7 +175,7 @@ void stress_graph(struct maker *m) {
   }
   for (int i = 0; i < NODES; i++) checked_verify(m, node[i]);
   for (int i = 0; i < NODES; i++) checked_let_go(m, node[i]); /* first verified all: edges lead to freed nodes now */
-  if (m->free_percent > 0) free(node);
+  if (m->free_percent > 0) memory_free(node);
 }
 
 /* Blocks without pointers, from 8 bytes: too small for a header, so their content follows from their place. */
@@ -198,19 +199,19 @@ void stress_blocks(struct maker *m) {
     if (block[i] != NULL) block_check(block[i], size[i], i);
     size_t next = block_size(m);
     if (block[i] != NULL && maker_below(m, 3) == 0) {
-      block[i] = realloc(block[i], next);
+      block[i] = memory_resize(block[i], next);
       CHECK(block[i] != NULL, "realloc to %zu", next);
       block_check(block[i], next < size[i] ? next : size[i], i);
     } else {
-      if (m->free_percent > maker_below(m, 100)) free(block[i]);
-      block[i] = malloc(next);
-      CHECK(block[i] != NULL, "malloc(%zu)", next);
+      if (m->free_percent > maker_below(m, 100)) memory_free(block[i]);
+      block[i] = memory_get_data(next);
+      CHECK(block[i] != NULL, "no memory for %zu", next);
     }
     pattern_fill(block[i], next < 256 ? next : 256, i);
     size[i] = next;
   }
   for (unsigned i = 0; i < BLOCKS; i++) {
     if (block[i] != NULL) block_check(block[i], size[i], i);
-    if (m->free_percent > 0) free(block[i]);
+    if (m->free_percent > 0) memory_free(block[i]);
   }
 }

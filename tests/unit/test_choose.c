@@ -20,6 +20,9 @@ static const struct {
     {{true, 0, TRI_BARRIER_PAGE, false, true}, TRI_BARRIER_KIND_STW, "no page barrier"},
     {{true, 1, TRI_BARRIER_PAGE, true, true}, TRI_BARRIER_KIND_STW, "gcstoptheworld"},
     {{false, 0, TRI_BARRIER_STW, true, true}, TRI_BARRIER_KIND_STW, "barrier=stw"},
+    {{true, 0, TRI_BARRIER_HYBRID, true, true}, TRI_BARRIER_KIND_PAGE, "cannot be had"},
+    {{false, 0, TRI_BARRIER_HYBRID, true, true}, TRI_BARRIER_KIND_HYBRID, "API"},
+    {{false, 0, TRI_BARRIER_PAGE, true, true}, TRI_BARRIER_KIND_HYBRID, "barrier=page is for"},
     {{true, 1, TRI_BARRIER_AUTO, true, true}, TRI_BARRIER_KIND_STW, "gcstoptheworld"},
     {{false, 2, TRI_BARRIER_STW, true, true}, TRI_BARRIER_KIND_STW, "gcstoptheworld"},
 };

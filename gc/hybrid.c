@@ -1,0 +1,77 @@
+/*
+ * The hybrid barrier's cycle, after Go's (Yuasa's deletion barrier; Dijkstra's insertion barrier where stacks are
+ * grey):
+ *
+ *   first stop:  barrier on for every thread; what a half-done store is about to overwrite is shaded; current groups of
+ *                slots are blackened; then the roots are marked, all stacks among them (gc/cycle.c, gc/beside.c)
+ *   beside:      markers drain grey work; the runner looks at the threads' buffers until nothing new is in them
+ *   last stop:   the buffers once more, what is grey is marked to the end, barrier off
+ *
+ * So a stack is black before its thread runs again, and an object that was reachable in the first stop is marked in the
+ * end: whoever takes away a pointer to it shades it. Objects made in between are born marked. Hence no root is scanned
+ * again, and plain stores into globals, locals and fresh objects are allowed. tests/model/hybrid.pml, scheme A'.
+ *
+ * Invariants:
+ *   [HYBRID-1] the barrier's state is the same for all threads, and changes in a stop only, with the phase.
+ *   [HYBRID-2] marking ends in the last stop: what is found before is no proof, since buffers of running threads are
+ *              looked at while they change.
+ *
+ * Locks: none of its own; the stop holds the registry's. A look at running threads takes that lock, so that no thread's
+ * block goes away; a stop that fork or another runner wants waits for it.
+ */
+#include "gc/hybrid.h"
+
+#include "alloc/mheap.h"
+#include "gc/shade.h"
+#include "gc/slot.h"
+#include "gc/thread.h"
+#include "gc/write.h"
+#include "internal/state.h"
+
+static struct tri_shader shader; /* the runner's */
+
+static void set_state(unsigned state) {
+  tri_int_store_rel(&tri_state.barrier, state);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t->barrier) t->barrier->state = state;
+}
+
+/* Only a slot in the heap can be read without fear, and only those are not scanned as roots in this very stop. The
+ * object may be gone since the store: then nothing is lost by looking. */
+static void shade_published(const struct tri_thread *t) {
+  uintptr_t slot = t->barrier ? tri_barrier_slot(t->barrier) : 0;
+  struct tri_slot s;
+  if (slot % sizeof(void *) != 0 || !tri_slot_find(slot, &s) || !tri_slot_in_use(&s)) return;
+  tri_shade_word(&shader, tri_load_rlx((const tri_aword *)slot));
+}
+
+void tri_hybrid_begin_stw(void) {
+  tri_shade_take_bytes();
+  set_state(TRI_BARRIER_OLD);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    tri_wbbuf_empty(&t->wbbuf);
+    tri_mcache_blacken_stw(&t->mcache);
+    shade_published(t);
+  }
+  tri_shade_put_up(&shader);
+}
+
+bool tri_hybrid_look(void) {
+  tri_lock_acquire(&tri_registry_lock);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    const tri_aword *first;
+    size_t n = tri_wbbuf_look(&t->wbbuf, &first);
+    tri_shade(&shader, first, n);
+  }
+  tri_lock_release(&tri_registry_lock);
+  bool found = shader.marked_bytes > 0;
+  tri_shade_put_up(&shader);
+  return found || tri_work_available();
+}
+
+void tri_hybrid_end_stw(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) tri_write_flush(t);
+  tri_shade_take_nested(&shader);
+  tri_shade_put_up(&shader);
+  set_state(0);
+}
