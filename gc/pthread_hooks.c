@@ -209,25 +209,29 @@ static int joined(struct thread_record *r, int err, void *result, void **ret) {
 TRI_EXPORT int pthread_join(pthread_t thread, void **ret) {
   void *result = NULL;
   struct thread_record *r = claim(thread);
-  return joined(r, tri_real()->pthread_join(thread, &result), result, ret);
+  int err = tri_real()->pthread_join(thread, &result);
+  return joined(r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_tryjoin_np(pthread_t thread, void **ret) {
   void *result = NULL;
   struct thread_record *r = claim(thread);
-  return joined(r, tri_real()->pthread_tryjoin_np(thread, &result), result, ret);
+  int err = tri_real()->pthread_tryjoin_np(thread, &result);
+  return joined(r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *until) {
   void *result = NULL;
   struct thread_record *r = claim(thread);
-  return joined(r, tri_real()->pthread_timedjoin_np(thread, &result, until), result, ret);
+  int err = tri_real()->pthread_timedjoin_np(thread, &result, until);
+  return joined(r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock, const struct timespec *until) {
   void *result = NULL;
   struct thread_record *r = claim(thread);
-  return joined(r, tri_real()->pthread_clockjoin_np(thread, &result, clock, until), result, ret);
+  int err = tri_real()->pthread_clockjoin_np(thread, &result, clock, until);
+  return joined(r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_detach(pthread_t thread) {

@@ -204,8 +204,9 @@ static void unregister_main(struct tri_thread *t) {
 
 void tri_thread_leave(void) {
   struct tri_thread *t = tri_self;
-  if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return;
+  if (!tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime)) return;
   tri_pthread_ends();
+  tri_runtime_enter(t);
   tri_mcache_release(&t->mcache);
   tri_write_flush(t);
   tri_runtime_leave(t);
