@@ -40,6 +40,7 @@
 #include "gc/slot.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
+#include "internal/state.h"
 
 enum {
   MAX_RANGES = 1 << 20,
@@ -301,12 +302,22 @@ static bool stack_mapping(const struct tri_mapping *m, void *arg) {
   return !overflow;
 }
 
+/* Of large ones the pages that were ever touched. */
+static void add_segment(uintptr_t lo, uintptr_t hi) {
+  if (hi - lo <= DIRECT_SCAN || !tri_pages_each(lo, hi, false, add_data_pages, NULL)) add_range(lo, hi, false);
+}
+
+/* The library's own data is no root; linked statically it cannot be told from the program's. */
+static bool is_our_library(const struct dl_phdr_info *info, uintptr_t lo, uintptr_t hi) {
+  return info->dlpi_name && info->dlpi_name[0] && (uintptr_t)&tri_state >= lo && (uintptr_t)&tri_state < hi;
+}
+
 static int object_segments(struct dl_phdr_info *info, size_t size, void *arg) {
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *p = &info->dlpi_phdr[i];
     if (p->p_type != PT_LOAD || !(p->p_flags & PF_W)) continue;
-    uintptr_t lo = info->dlpi_addr + p->p_vaddr;
-    add_range(lo, lo + p->p_memsz, false);
+    uintptr_t lo = info->dlpi_addr + p->p_vaddr, hi = lo + p->p_memsz;
+    if (!is_our_library(info, lo, hi)) add_segment(lo, hi);
   }
   return 0;
 }
