@@ -37,6 +37,8 @@
 #include "gc/maps.h"
 #include "gc/pages.h"
 #include "gc/pthread_hooks.h"
+#include "gc/region.h"
+#include "gc/scanstack.h"
 #include "gc/slot.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
@@ -59,6 +61,8 @@ static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as n
 static size_t nranges;
 static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
+static enum tri_stacks stacks_are;  /* of the present gathering */
+static struct tri_mapping main_tls; /* of the present gathering; empty: it is scanned with the stack */
 
 /* As many mappings as a process can have by default. 1.5 MiB of address space, touched only where it is used. */
 enum { MAX_PROTECTED = 1 << 16 };
@@ -231,6 +235,22 @@ static struct tri_thread *lowest_sp(uintptr_t lo, uintptr_t hi) {
   return a < nby_sp && by_sp[a]->sp < hi ? by_sp[a] : NULL;
 }
 
+/* The runner's own stack, and those of sleepers in safe regions, are scanned by the markers. */
+static bool leave_to_itself(struct tri_thread *t, const struct tri_mapping *m, uintptr_t end) {
+  bool later = stacks_are == TRI_STACKS_LATER;
+  if (stacks_are == TRI_STACKS_LISTED || t == tri_self || !t->barrier) return false;
+  if (!later && tri_int_load_acq(&t->region) != TRI_REGION_OUT) return false;
+  struct tri_own_stack own = {t->self_stack ? m->lo : t->stack_lo, end, 0, 0};
+  if (later && t->self_stack) {
+    own.tls_lo = main_tls.lo;
+    own.tls_hi = main_tls.hi;
+    main_tls.hi = main_tls.lo;
+  }
+  tri_scanstack_leave_to(t, own, later);
+  stack_bytes += end - t->sp;
+  return true;
+}
+
 static void add_mapping(const struct tri_mapping *m) {
   uintptr_t lo = m->lo;
   struct tri_thread *t;
@@ -243,7 +263,7 @@ static void add_mapping(const struct tri_mapping *m) {
       return;
     }
     if (dead > lo) add_without_own(m, lo, dead, false);
-    add_without_own(m, t->sp, end, true);
+    if (!leave_to_itself(t, m, end)) add_without_own(m, t->sp, end, true);
     lo = end;
   }
   if (lo < m->hi) add_without_own(m, lo, m->hi, m->stack);
@@ -292,9 +312,25 @@ static bool process_mapping(const struct tri_mapping *m, void *arg) {
   return !overflow;
 }
 
+/* The main thread's thread-local storage lies apart from its stack, below it. It goes with the stack where that is
+ * scanned later, since the program stores there as it does into locals. */
+static bool is_main_tls(const struct tri_mapping *m) {
+  struct tri_thread *t = tri_thread_first();
+  while (t && !t->self_stack) t = t->next;
+  return t && !m->stack && t->thread_block >= m->lo && t->thread_block < m->hi;
+}
+
+static void add_main_tls(void) {
+  if (main_tls.lo < main_tls.hi) add_mapping(&main_tls);
+}
+
 /* API mode: only mappings with a thread's sp or thread block in them. */
 static bool stack_mapping(const struct tri_mapping *m, void *arg) {
   note_protected(m);
+  if (is_main_tls(m)) {
+    main_tls = *m;
+    return true;
+  }
   bool wanted = lowest_sp(m->lo, m->hi) != NULL;
   for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
     wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
@@ -348,14 +384,30 @@ static void add_heap_stacks(void) {
   }
 }
 
-bool tri_roots_gather(bool malloc_mode) {
+static void begin_gathering(enum tri_stacks stacks) {
   memset(protected_ranges, 0, nprotected * sizeof protected_ranges[0]); /* this memory is scanned, too */
   nranges = nprotected = 0;
   stack_bytes = globals_bytes = 0;
   overflow = false;
   list_threads();
+  stacks_are = stacks;
+  main_tls.lo = main_tls.hi = 0;
+}
+
+bool tri_roots_gather_stacks(void) {
+  begin_gathering(TRI_STACKS_LISTED);
+  bool ok = tri_maps_each(stack_mapping, NULL);
+  add_main_tls();
+  add_left_stacks();
+  add_heap_stacks();
+  return ok && !overflow;
+}
+
+bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks) {
+  begin_gathering(stacks);
   bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
   if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
+  add_main_tls();
   add_left_stacks();
   tri_lock_acquire(&roots_lock);
   add_registered();

@@ -16,7 +16,14 @@ struct tri_root_range {
 /* World stopped: lists every root range. malloc_mode: the whole process; otherwise loaded objects, stacks, thread-local
  * storage and registered ranges. Between tri_pages_open and _close. False: the process's memory could not be listed, so
  * nothing may be collected. */
-bool tri_roots_gather(bool malloc_mode);
+enum tri_stacks {
+  TRI_STACKS_LISTED, /* like other roots */
+  TRI_STACKS_SELF,   /* threads that are parked on their own stacks scan these before they resume */
+  TRI_STACKS_LATER,  /* or are told to later; see gc/scanstack.h */
+};
+bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks);
+/* World stopped: lists the stacks only. */
+bool tri_roots_gather_stacks(void);
 /* Empties the list, as gather does first, and adds to it pages of the heap that were written to. False: no room. */
 void tri_roots_clear(void);
 bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi);

@@ -28,6 +28,7 @@
 #include "alloc/fixalloc.h"
 #include "gc/pthread_hooks.h"
 #include "gc/real.h"
+#include "gc/scanstack.h"
 #include "gc/stop.h"
 #include "gc/write.h"
 #include "internal/check.h"
@@ -112,6 +113,7 @@ static void register_locked(struct tri_thread *t) {
   tri_int_store_rlx(&t->region, 0);
   reap_namesake(t->tid);
   t->barrier = &tri_barrier_self;
+  tri_int_store_rlx(&t->scan, TRI_SCAN_NONE);
   t->shader = (struct tri_shader){0};
   tri_wbbuf_empty(&t->wbbuf);
   t->barrier->state = tri_int_load_rlx(&tri_state.barrier); /* no stop begins: the registry is locked */
@@ -197,6 +199,7 @@ void tri_thread_find_stack(struct tri_thread *t) {
 static void unregister_main(struct tri_thread *t) {
   tri_lock_acquire(&tri_registry_lock);
   list_remove(t);
+  tri_scanstack_drop(t);
   tri_self = &tri_thread_gone;
   tri_fixalloc_free(&thread_pool, t);
   tri_lock_release(&tri_registry_lock);
@@ -230,6 +233,7 @@ void tri_thread_reap(struct tri_thread *t) {
   tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)t->mcache.live_delta);
   tri_mcache_discard_stw(&t->mcache);
   tri_write_flush(t);
+  tri_scanstack_drop(t);
   tri_fixalloc_free(&thread_pool, t);
 }
 

@@ -7,6 +7,13 @@
 #include "gc/shade.h"
 #include "internal/lock.h"
 
+/* A stack that its thread scans itself, gc/scanstack.c. */
+enum tri_scan { TRI_SCAN_NONE, TRI_SCAN_DUE, TRI_SCAN_LATER };
+struct tri_own_stack {
+  uintptr_t lo, hi;         /* it reaches from the stack pointer, which is not below lo, to hi */
+  uintptr_t tls_lo, tls_hi; /* and what belongs to it elsewhere */
+};
+
 struct tri_thread {
   /* The owner and signal handlers on it. in_runtime: 1 while inside the runtime, where it must not be stopped.
    * stop_pending: a stop came while in_runtime; obeyed on the way out. */
@@ -27,6 +34,8 @@ struct tri_thread {
   bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_barrier *barrier;    /* its tri_barrier_self */
+  tri_aint scan;                  /* enum tri_scan; the runner with the thread stopped, then the thread */
+  struct tri_own_stack own_stack; /* while a scan is due */
   struct tri_shader shader;       /* the owner inside the runtime, or the runner with the world stopped; so is wbbuf */
   struct tri_wbbuf wbbuf;
   struct tri_mcache mcache;
