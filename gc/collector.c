@@ -71,7 +71,7 @@ static void serve(void) {
 }
 
 static void collector_main(void *arg) {
-  if (!tri_thread_register()) tri_fatal("no memory to register the collector thread");
+  if (!tri_thread_register_self()) tri_fatal("no memory to register the collector thread");
   for (;;) {
     unsigned w = tri_int_load_acq(&wanted);
     if (w == tri_int_load_acq(&served)) {

@@ -91,7 +91,7 @@ static struct tri_thread *ready_thread(void) {
   struct tri_thread *t = tri_self;
   if (tri_thread_is_registered(t)) return tri_int_load_rlx(&t->in_runtime) ? NULL : t;
   if (!tri_runtime_init()) return NULL;
-  return tri_thread_register();
+  return tri_thread_register_self();
 }
 
 /* A collection may free what the system refuses. In malloc mode the runner takes no lock of the program's or the

@@ -99,7 +99,7 @@ static void hold_result_in(struct thread_record *r) {
 /* Moves the start from the record to the caller's stack and registers the thread. */
 static void begin_thread(struct thread_record *r, struct thread_record *ret_copy) {
   *ret_copy = *r;
-  struct tri_thread *t = tri_thread_register();
+  struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register a new thread");
   if (tri_malloc_mode || r->thrd_fn) {
     record_remove(r);

@@ -40,6 +40,7 @@
 #include "gc/region.h"
 #include "gc/scanstack.h"
 #include "gc/slot.h"
+#include "gc/stacks.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -258,6 +259,10 @@ static void add_mapping(const struct tri_mapping *m) {
     bool own = on_own_stack(t, m);
     uintptr_t dead = own ? tri_max(t->self_stack ? m->lo : t->stack_lo, lo) : t->sp;
     uintptr_t end = own && !t->self_stack ? tri_min(t->stack_hi, m->hi) : m->hi;
+    if (!own && (end = tri_stacks_end_of(t->sp)) != 0) {
+      lo = tri_min(end, m->hi);
+      continue;
+    }
     if (!own) {
       add_without_own(m, lo, m->hi, true);
       return;
@@ -331,7 +336,7 @@ static bool stack_mapping(const struct tri_mapping *m, void *arg) {
     main_tls = *m;
     return true;
   }
-  bool wanted = lowest_sp(m->lo, m->hi) != NULL;
+  bool wanted = lowest_sp(m->lo, m->hi) != NULL || m->stack;
   for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
     wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
   if (wanted && m->readable) add_mapping(m);
@@ -370,6 +375,10 @@ static void add_left_stacks(void) {
   }
 }
 
+static void add_declared(uintptr_t lo, uintptr_t hi, void *arg) {
+  if (!tri_pages_each(lo, hi, false, add_stack_pages, NULL)) add_range(lo, hi, true);
+}
+
 /* Threads that run on memory from our heap: that object is scanned as a stack. */
 static void add_heap_stacks(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
@@ -399,6 +408,7 @@ bool tri_roots_gather_stacks(void) {
   bool ok = tri_maps_each(stack_mapping, NULL);
   add_main_tls();
   add_left_stacks();
+  tri_stacks_each(add_declared, NULL);
   add_heap_stacks();
   return ok && !overflow;
 }
@@ -409,6 +419,7 @@ bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks) {
   if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
   add_main_tls();
   add_left_stacks();
+  tri_stacks_each(add_declared, NULL);
   tri_lock_acquire(&roots_lock);
   add_registered();
   tri_lock_release(&roots_lock);
@@ -452,6 +463,7 @@ static void each_stack(void (*fn)(uintptr_t, void *), void *arg) {
 
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_pthread_each_word(fn, arg);
+  tri_stacks_each_word(fn, arg);
   tri_epoll_each_data(fn, arg);
   each_stack(fn, arg);
   each_protected_object(fn, arg);

@@ -223,7 +223,7 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"TRICOLOR=free=quarantine", {"free=quarantine", "now, ignore", "using now"}},
       {"TRICOLOR=barrier=pages", {"barrier=pages", "auto, page, hybrid, stw", "using auto"}},
       {"TRICOLOR=stacks=deep", {"stacks=deep", "snapshot, together, ragged", "using snapshot"}},
-      {"TRICOLOR=heaps=many", {"heaps=many", "collect=on/off", "free=now/ignore", "stacks=", "ignoring"}},
+      {"TRICOLOR=heaps=many", {"heaps=many", "collect=on/off", "stacks=", "ignoring"}},
       {"TRICOLOR=verbose", {"TRICOLOR=verbose", "ballast=SIZE", "ignoring"}},
       {"TRICOLOR=collect", {"TRICOLOR=collect: ", "ignoring"}},
       {"TRICOLOR=Collect=off", {"Collect=off", "ignoring"}},
