@@ -162,7 +162,8 @@ Test(config, empty_variables_are_unset) {
 
 Test(config, everything_at_once) {
   char sig[128];
-  snprintf(sig, sizeof(sig), "TRICOLOR=collect=off,free=ignore,barrier=stw,stacks=ragged,log=/tmp/a.%%p,signal=%d,stress=64KiB",
+  snprintf(sig, sizeof(sig),
+           "TRICOLOR=collect=off,free=ignore,barrier=stw,stacks=ragged,log=/tmp/a.%%p,signal=%d,stress=64KiB",
            SIGRTMIN + 3);
   struct tri_config c =
       PARSE("GOGC=50", "GODEBUG=gctrace=2,gcstoptheworld=1,gccheckmark=1,clobberfree=1,madvdontneed=0", sig,
