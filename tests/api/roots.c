@@ -1,7 +1,7 @@
 /*
  * Where the only pointer to an object may be: globals, thread-local storage of the main thread and of others,
- * thread-specific data, a registered range, the content of an uncollectable object, locals, an interior pointer; and what
- * must not keep an object: its freed holder. Each is looked at after collections that began while it was there.
+ * thread-specific data, a registered range, the content of an uncollectable object, locals, an interior pointer; and
+ * what must not keep an object: its freed holder. Each is looked at after collections that began while it was there.
  */
 #include <pthread.h>
 #include <sched.h>
