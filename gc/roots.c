@@ -504,6 +504,14 @@ int tri_roots_unregister(uintptr_t lo, size_t size) {
   return err;
 }
 
+bool tri_roots_is_registered(uintptr_t address) {
+  bool found = false;
+  tri_lock_acquire(&roots_lock);
+  for (size_t i = 0; i < nregistered && !found; i++) found = address - registered[i].lo < registered[i].size;
+  tri_lock_release(&roots_lock);
+  return found;
+}
+
 bool tri_roots_hold(uintptr_t object) {
   tri_lock_acquire(&roots_lock);
   bool ok = tri_wordset_put(&held, object, object);

@@ -50,6 +50,7 @@ void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg);
 /* Registered ranges. 0, or an errno value. */
 int tri_roots_register(uintptr_t lo, size_t size);
 int tri_roots_unregister(uintptr_t lo, size_t size);
+bool tri_roots_is_registered(uintptr_t address);
 /* Uncollectable objects, by first byte. False: no memory. */
 bool tri_roots_hold(uintptr_t object);
 void tri_roots_drop(uintptr_t object); /* nothing if not held */

@@ -118,6 +118,13 @@ void tri_stacks_each_word(void (*fn)(uintptr_t, void *), void *arg) {
     for (unsigned i = 0; i < TRI_SAVED_REGISTERS; i++) fn(t->left_registers[i], arg);
 }
 
+bool tri_stacks_declared(uintptr_t address) {
+  tri_lock_acquire(&stacks_lock);
+  bool found = stack_with(address) != NULL;
+  tri_lock_release(&stacks_lock);
+  return found;
+}
+
 void tri_stacks_lock(void) {
   tri_lock_acquire_unranked(&stacks_lock);
 }

@@ -13,6 +13,9 @@ void tri_stacks_each(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg);
 /* Calls fn for registers that were left behind. */
 void tri_stacks_each_word(void (*fn)(uintptr_t word, void *), void *arg);
 
+/* Any thread, inside the runtime. */
+bool tri_stacks_declared(uintptr_t address);
+
 void tri_stacks_lock(void); /* fork */
 void tri_stacks_unlock(void);
 
