@@ -5,11 +5,13 @@
  * later.
  *
  * Taken for roots: objects that may hold pointers, the calling thread's stack and thread-local storage, declared
- * stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is. Locks:
- * those of roots and stacks, one after the other. Not in a handler that interrupted the runtime: then nothing is
- * checked. glibc's _dl_find_object takes no lock.
+ * stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is.
+ *
+ * Locks: those of roots and stacks, one after the other; the loader's, outside the runtime. Not in a handler that
+ * interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no lock.
  */
 #include <dlfcn.h>
+#include <link.h>
 
 #include "gc/enter.h"
 #include "gc/roots.h"
@@ -18,8 +20,7 @@
 #include "internal/check.h"
 #include "tricolor/tricolor.h"
 
-/* Static thread-local storage lies below the thread pointer, on aarch64 above; it is not more than that. */
-#define TLS_REACH ((uintptr_t)1 << 20)
+static const char nowhere[] = "is neither in an object nor in a root";
 
 static const char *wrong_object(uintptr_t slot) {
   struct tri_slot s;
@@ -27,9 +28,24 @@ static const char *wrong_object(uintptr_t slot) {
   return tri_mspan_noscan(s.span) ? "lies in an object of tri_alloc_noscan" : NULL;
 }
 
-static bool near_own_tls(uintptr_t slot) {
-  uintptr_t here = (uintptr_t)&tri_barrier_self;
-  return slot - (here - TLS_REACH) < 2 * TLS_REACH;
+struct search {
+  uintptr_t slot;
+  bool found;
+};
+
+static int look_in_tls(struct dl_phdr_info *info, size_t size, void *arg) {
+  struct search *s = arg;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++)
+    if (info->dlpi_phdr[i].p_type == PT_TLS && info->dlpi_tls_data)
+      s->found |= s->slot - (uintptr_t)info->dlpi_tls_data < info->dlpi_phdr[i].p_memsz;
+  return s->found;
+}
+
+/* Takes the loader's lock. */
+static bool is_thread_local(uintptr_t slot) {
+  struct search s = {slot, false};
+  dl_iterate_phdr(look_in_tls, &s);
+  return s.found;
 }
 
 static bool on_own_stack(const struct tri_thread *t, uintptr_t slot) {
@@ -46,9 +62,9 @@ static bool is_data(uintptr_t slot) {
 static const char *wrong_place(const struct tri_thread *t, uintptr_t slot) {
   if (slot % sizeof(void *) != 0) return "is not aligned to 8";
   if (slot - tri_heap_range.base < tri_heap_range.reserved_bytes) return wrong_object(slot);
-  if (tri_malloc_mode || on_own_stack(t, slot) || near_own_tls(slot) || is_data(slot)) return NULL;
+  if (tri_malloc_mode || on_own_stack(t, slot) || is_data(slot)) return NULL;
   if (tri_roots_is_registered(slot) || tri_stacks_declared(slot)) return NULL;
-  return "is neither in an object nor in a root";
+  return nowhere;
 }
 
 void tri_check_slot(const void *slot) {
@@ -56,6 +72,7 @@ void tri_check_slot(const void *slot) {
   if (!t) return;
   const char *why = wrong_place(t, (uintptr_t)slot);
   tri_runtime_leave(t);
+  if (why == nowhere && is_thread_local((uintptr_t)slot)) why = NULL;
   if (why)
     tri_fatal(
         "tri_write: slot %p %s: what is stored there is not kept alive; see tri_roots_add, tri_alloc_uncollectable",
