@@ -43,7 +43,7 @@
 #define SHRINK 0.7
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
-enum { OVERSHOOT_DIVISOR = 20 };
+enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
 /* Threads are not held up for less. */
 #define PACE_SLACK_BYTES ((uint64_t)1 << 20)
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
@@ -279,7 +279,8 @@ bool tri_beside_may_go_on(void) {
   tri_fetch_add_rlx(&samples, 1);
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
-  if (live > 0 && (uint64_t)live > goal + goal / OVERSHOOT_DIVISOR) return false;
+  uint64_t most = goal + goal / (hybrid ? HYBRID_OVERSHOOT_DIVISOR : OVERSHOOT_DIVISOR);
+  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > most) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

@@ -38,6 +38,7 @@
 #include "gc/pages.h"
 #include "gc/pthread_hooks.h"
 #include "gc/region.h"
+#include "gc/rights.h"
 #include "gc/scanstack.h"
 #include "gc/slot.h"
 #include "gc/stacks.h"
@@ -64,6 +65,8 @@ static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
 static enum tri_stacks stacks_are;  /* of the present gathering */
 static struct tri_mapping main_tls; /* of the present gathering; empty: it is scanned with the stack */
+/* The main thread's, as the list of mappings last showed them; runner only. */
+static struct { struct tri_mapping stack, tls; } known;
 
 /* As many mappings as a process can have by default. 1.5 MiB of address space, touched only where it is used. */
 enum { MAX_PROTECTED = 1 << 16 };
@@ -237,11 +240,11 @@ static struct tri_thread *lowest_sp(uintptr_t lo, uintptr_t hi) {
 }
 
 /* The runner's own stack, and those of sleepers in safe regions, are scanned by the markers. */
-static bool leave_to_itself(struct tri_thread *t, const struct tri_mapping *m, uintptr_t end) {
+static bool leave_to_itself(struct tri_thread *t, uintptr_t lo, uintptr_t end) {
   bool later = stacks_are == TRI_STACKS_LATER;
   if (stacks_are == TRI_STACKS_LISTED || t == tri_self || !t->barrier) return false;
   if (!later && tri_int_load_acq(&t->region) != TRI_REGION_OUT) return false;
-  struct tri_own_stack own = {t->self_stack ? m->lo : t->stack_lo, end, 0, 0};
+  struct tri_own_stack own = {lo, end, 0, 0};
   if (later && t->self_stack) {
     own.tls_lo = main_tls.lo;
     own.tls_hi = main_tls.hi;
@@ -268,7 +271,7 @@ static void add_mapping(const struct tri_mapping *m) {
       return;
     }
     if (dead > lo) add_without_own(m, lo, dead, false);
-    if (!leave_to_itself(t, m, end)) add_without_own(m, t->sp, end, true);
+    if (!leave_to_itself(t, t->self_stack ? m->lo : t->stack_lo, end)) add_without_own(m, t->sp, end, true);
     lo = end;
   }
   if (lo < m->hi) add_without_own(m, lo, m->hi, m->stack);
@@ -333,9 +336,10 @@ static void add_main_tls(void) {
 static bool stack_mapping(const struct tri_mapping *m, void *arg) {
   note_protected(m);
   if (is_main_tls(m)) {
-    main_tls = *m;
+    main_tls = known.tls = *m;
     return true;
   }
+  if (m->stack) known.stack = *m;
   bool wanted = lowest_sp(m->lo, m->hi) != NULL || m->stack;
   for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
     wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
@@ -403,9 +407,44 @@ static void begin_gathering(enum tri_stacks stacks) {
   main_tls.lo = main_tls.hi = 0;
 }
 
+/*
+ * To read the list of mappings takes most of a short stop. In API mode it is needed only for stacks of which the bounds
+ * are not known: those of threads made by the C library are, and the main thread's as the last list showed it.
+ */
+static bool is_on_known_stack(const struct tri_thread *t) {
+  if (t->alt_stack || !t->sp) return false;
+  if (t->self_stack) return t->sp >= known.stack.lo && t->sp < known.stack.hi;
+  return t->sp >= t->stack_lo && t->sp < t->stack_hi;
+}
+
+static bool stacks_are_known(void) {
+  if (tri_rights_were_taken() || known.stack.lo == known.stack.hi) return false;
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (!is_on_known_stack(t)) return false;
+  return tri_os_is_mapped((void *)known.tls.lo, known.tls.hi - known.tls.lo);
+}
+
+static void add_known_stacks(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    uintptr_t lo = t->self_stack ? known.stack.lo : t->stack_lo, hi = t->self_stack ? known.stack.hi : t->stack_hi;
+    if (!leave_to_itself(t, lo, hi)) add_range(t->sp, hi, true);
+  }
+}
+
+static bool add_stacks(void) {
+  main_tls = known.tls;
+  if (stacks_are_known()) {
+    add_known_stacks();
+    return true;
+  }
+  memset(&known, 0, sizeof known);
+  memset(&main_tls, 0, sizeof main_tls);
+  return tri_maps_each(stack_mapping, NULL);
+}
+
 bool tri_roots_gather_stacks(void) {
   begin_gathering(TRI_STACKS_LISTED);
-  bool ok = tri_maps_each(stack_mapping, NULL);
+  bool ok = add_stacks();
   add_main_tls();
   add_left_stacks();
   tri_stacks_each(add_declared, NULL);
@@ -415,7 +454,7 @@ bool tri_roots_gather_stacks(void) {
 
 bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks) {
   begin_gathering(stacks);
-  bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
+  bool ok = malloc_mode ? tri_maps_each(process_mapping, NULL) : add_stacks();
   if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
   add_main_tls();
   add_left_stacks();
