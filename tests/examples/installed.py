@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Installs a build into a temporary prefix, compiles the examples against it as their head notes say, with the flags that
-pkg-config gives and every warning an error, in C and C++, linked shared and static, and runs them."""
+pkg-config gives and every warning an error, in C and C++, linked shared and static and with checked stores, and runs
+them."""
 import argparse
 import os
 import pathlib
@@ -12,6 +13,8 @@ import tempfile
 EXAMPLES = pathlib.Path(__file__).resolve().parent
 SETTINGS = ("GOGC", "GODEBUG", "GOMEMLIMIT", "TRICOLOR", "TRICOLOR_BALLAST", "LD_PRELOAD", "LD_LIBRARY_PATH")
 WARNINGS = ["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wcast-align", "-Werror", "-pthread"]
+
+FORMS = {"shared": [], "static": [], "checked": ["-DTRICOLOR_CHECKED"]}
 
 
 def output_of(*command, env=None):
@@ -42,14 +45,16 @@ class Installed:
             return self.flags("--libs")
         return ["-Wl,-Bstatic", *self.flags("--static", "--libs"), "-Wl,-Bdynamic"]
 
-    def check(self, compiler, source, static):
+    def check(self, compiler, source, form):
+        static = form == "static"
         program = f"{self.prefix}/{source.stem}"
-        output_of(*compiler, *WARNINGS, "-o", program, source, *self.flags("--cflags"), *self.link_flags(static), env=self.env)
+        output_of(*compiler, *WARNINGS, *FORMS[form], "-o", program, source, *self.flags("--cflags"), *self.link_flags(static),
+                  env=self.env)
         needed = output_of("ldd", program, env=self.env | {"LD_LIBRARY_PATH": self.libdir})
         if ("libtricolor" in needed) == static:
-            sys.exit(f"FAILED: {program}, static {static}, needs\n{needed}")
+            sys.exit(f"FAILED: {program}, {form}, needs\n{needed}")
         said = output_of(program, env=self.env if static else self.env | {"LD_LIBRARY_PATH": self.libdir})
-        print(f"{' '.join(compiler)} {source.name} {'static' if static else 'shared'}: {said.strip()}")
+        print(f"{' '.join(compiler)} {source.name} {form}: {said.strip()}")
 
 
 def main():
@@ -64,8 +69,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="installed") as folder:
         installed = Installed(args.build, folder)
         for compiler, source in jobs:
-            for static in (False, True):
-                installed.check(compiler, source, static)
+            for form in FORMS:
+                installed.check(compiler, source, form)
     return 0
 
 
