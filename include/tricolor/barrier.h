@@ -23,11 +23,12 @@ extern "C" {
 #endif
 
 /* Of the calling thread; only for the inline functions below. `slot` and `value` tell a collection that begins between
- * the look at `state` and the store about it. */
+ * the look at `state` and the store about it. `state` is not volatile and tested by one bit, since gcc then tests it in
+ * memory, without a load of its own. */
 struct tri_barrier {
   void *volatile slot;
   const void *volatile value;
-  volatile unsigned state; /* 0: stores are plain */
+  unsigned state; /* bit 0 clear: stores are plain */
 };
 extern TRI_API __thread struct tri_barrier tri_barrier_self __attribute__((tls_model("initial-exec")));
 
@@ -53,7 +54,7 @@ static inline __attribute__((always_inline)) void tri_write(void *slot, const vo
   b->slot = slot;
   b->value = value;
   __asm__ __volatile__("" : : : "memory");
-  if (__builtin_expect(b->state != 0, 0)) tri_write_shade(slot, value);
+  if (__builtin_expect(b->state & 1, 0)) tri_write_shade(slot, value);
   __atomic_store_n((const void **)slot, value, __ATOMIC_RELEASE);
   __asm__ __volatile__("" : : : "memory");
 }
