@@ -31,6 +31,7 @@
 #include "gc/runtime.h"
 #include "gc/signals.h"
 #include "gc/stop.h"
+#include "gc/types.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 
@@ -39,6 +40,7 @@ static bool prepared; /* written by the forking thread, world stopped */
 static void lock_all(void) {
   tri_roots_lock();
   tri_epoll_lock();
+  tri_types_lock();
   tri_mcentral_lock_all();
   tri_mheap_lock();
   tri_offheap_fork_prepare();
@@ -49,6 +51,7 @@ static void unlock_all(void) {
   tri_ownmap_unlock();
   tri_mheap_unlock();
   tri_mcentral_unlock_all();
+  tri_types_unlock();
   tri_epoll_unlock();
   tri_roots_unlock();
 }

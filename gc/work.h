@@ -20,19 +20,40 @@ struct tri_work {
   bool overflow; /* no memory for a buffer: a grey object was dropped, see gc/mark.c */
 };
 
-/* A grey entry: an address (48 bits) with the span class of its object above it, so that scanning a small object needs
- * no look-up. Never 0. */
-TRI_INLINE uintptr_t tri_grey(uintptr_t address, unsigned spanclass) {
-  return address | (uintptr_t)spanclass << 48;
+/*
+ * A grey entry, never 0: what scanning a small object needs to know, so that it looks nothing up.
+ *
+ *   63       56 55       49   48   47             3 2      0
+ *   type, high | size class | noscan | address / 8  | type, low
+ *
+ * The type's number is 0 for objects that are scanned conservatively, and for large ones; others begin with
+ * TRI_GREY_TYPE_FIRST, so that the high part alone tells.
+ */
+enum { TRI_GREY_TYPE_BITS = 11, TRI_GREY_TYPE_FIRST = 8 };
+
+/* tag: mspan's. Of a typed span this is no entry yet, only an address with its tag. */
+TRI_INLINE uintptr_t tri_grey(uintptr_t address, unsigned tag) {
+  return address | (uintptr_t)tag << 48;
+}
+/* Of a typed span; type: 0, or at least TRI_GREY_TYPE_FIRST. */
+TRI_INLINE uintptr_t tri_grey_typed(uintptr_t address, unsigned tag, unsigned type) {
+  return address | (type & 7) | (uintptr_t)(tag & 0xff) << 48 | (uintptr_t)(type >> 3) << 56;
 }
 TRI_INLINE uintptr_t tri_grey_address(uintptr_t grey) {
-  return grey & (((uintptr_t)1 << 48) - 1);
+  return grey & (((uintptr_t)1 << 48) - 8);
 }
 TRI_INLINE unsigned tri_grey_class(uintptr_t grey) {
-  return (unsigned)(grey >> 49);
+  return (unsigned)(grey >> 49) & 127;
+}
+TRI_INLINE unsigned tri_grey_type(uintptr_t grey) {
+  return (unsigned)(grey >> 56) << 3 | (unsigned)(grey & 7);
 }
 TRI_INLINE bool tri_grey_noscan(uintptr_t grey) {
   return grey >> 48 & 1;
+}
+/* Neither typed nor without pointers. */
+TRI_INLINE bool tri_grey_is_plain(uintptr_t grey) {
+  return (grey >> 48 & 0xff01) == 0;
 }
 
 bool tri_work_put_slow(struct tri_work *w, uintptr_t grey);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "tricolor/barrier.h"
+#include "tricolor/type.h"
 #include "tricolor/version.h"
 
 #ifdef __cplusplus

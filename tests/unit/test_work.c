@@ -35,6 +35,29 @@ Test(work, grey_entries_pack_address_and_class) {
   }
 }
 
+Test(work, typed_entries_pack_the_type_too) {
+  for (unsigned type = TRI_GREY_TYPE_FIRST; type < 1u << TRI_GREY_TYPE_BITS; type++)
+    for (unsigned c = 1; c < 68; c += 11) {
+      uintptr_t address = 0x7fffffffff08 + c * 8, grey = tri_grey_typed(address, c * 2 | 256, type);
+      cr_assert_eq(tri_grey_address(grey), address);
+      cr_assert_eq(tri_grey_class(grey), c);
+      cr_assert_eq(tri_grey_type(grey), type);
+      cr_assert(!tri_grey_noscan(grey) && !tri_grey_is_plain(grey));
+      cr_assert_geq(grey >> 49, 68, "taken for an object without a type");
+    }
+}
+
+/* The type is not known yet, or there is none. */
+Test(work, tags_tell_plain_entries) {
+  uintptr_t address = 0x7fffffffff08;
+  for (unsigned c = 0; c < 68; c++) {
+    cr_assert(tri_grey_is_plain(tri_grey(address, c * 2)));
+    cr_assert(!tri_grey_is_plain(tri_grey(address, c * 2 + 1)));
+    cr_assert(!tri_grey_is_plain(tri_grey(address, c * 2 | 256)));
+    cr_assert_eq(tri_grey_typed(address, c * 2 | 256, 0), tri_grey(address, c * 2));
+  }
+}
+
 Test(work, empty_at_first) {
   struct tri_work w = {0};
   cr_assert_eq(tri_work_get(&w), 0);
