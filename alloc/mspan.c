@@ -21,7 +21,8 @@ void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen) 
   unsigned c = tri_spanclass_size_class(spanclass);
   bool typed = tri_spanclass_is_typed(spanclass);
   s->spanclass = (uint8_t)spanclass;
-  s->tag = (uint16_t)(typed ? c * 2 | TRI_TAG_TYPED : spanclass);
+  unsigned special = typed ? TRI_TAG_TYPED | TRI_TAG_SPECIAL : spanclass & 1 ? TRI_TAG_NOSCAN | TRI_TAG_SPECIAL : 0;
+  s->tag = (uint16_t)(c << 8 | special);
   s->elemsize = c ? tri_class_size[c] : s->npages << TRI_PAGE_SHIFT;
   s->divmul = c ? tri_class_divmul[c] : 0;
   s->nelems = c ? tri_class_nelems[c] : 1;

@@ -37,7 +37,7 @@ struct tri_mspan {
   uint32_t nelems;
   uint8_t spanclass; /* class * 2 + noscan, or a typed one */
   uint8_t ngroups;
-  uint16_t tag;      /* class * 2 + noscan, and TRI_TAG_TYPED */
+  uint16_t tag;      /* size class * 256, and enum tri_mspan_tag: what marking asks of a span */
   tri_aint state;    /* enum tri_mspan_state; stored (release) last at birth, first at death */
   tri_aword owner;   /* token of the owning mcache, or 0; see alloc/mcache.h */
   tri_aint sweepgen; /* relative to the heap's h: h-2 to be swept, h-1 being swept, h swept */
@@ -63,11 +63,14 @@ struct tri_mspan {
 static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "marking a small span touches two lines");
 static_assert(offsetof(struct tri_mspan, tnext) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");
 
-/* In a tag: the span has typed slots. */
-#define TRI_TAG_TYPED 256u
+enum tri_mspan_tag {
+  TRI_TAG_NOSCAN = 1,
+  TRI_TAG_TYPED = 2,
+  TRI_TAG_SPECIAL = 0x8000 /* either */
+};
 
 TRI_INLINE unsigned tri_mspan_noscan(const struct tri_mspan *s) {
-  return s->tag & 1u;
+  return s->tag & TRI_TAG_NOSCAN;
 }
 TRI_INLINE bool tri_mspan_typed(const struct tri_mspan *s) {
   return (s->tag & TRI_TAG_TYPED) != 0;

@@ -52,7 +52,8 @@ enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 20
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
 enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000, SLEEP_NS = 30 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
-static const size_t PREFETCH_BYTES = 512, SCAN_AHEAD = 1024;
+enum { PREFETCH_BYTES = 512, WITH_TYPE = UINT16_MAX };
+static const size_t SCAN_AHEAD = 1024;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
 #define ALL_WHOLE UINT32_MAX /* in whole_pieces: every piece is, for good */
@@ -61,6 +62,8 @@ static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
 static tri_aint put_off;                      /* pieces of large objects come again: they are not counted */
 static tri_aint cut;                          /* the round BESIDE ends */
+/* By tri_grey_class: bytes to prefetch; bytes to scan, or WITH_TYPE. Constant after the first tri_mark_begin. */
+static uint16_t prefetch_bytes[TRI_GREY_CLASSES], scan_bytes[TRI_GREY_CLASSES];
 /* Constant during a round. */
 static unsigned markers;
 static enum tri_round round_kind;
@@ -148,7 +151,7 @@ static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
 }
 
 /* The type's number was asked for when the slot was found. */
-static void put_typed(struct tri_marker *m, uintptr_t start) {
+TRI_NOINLINE static void put_typed(struct tri_marker *m, uintptr_t start) {
   struct tri_slot s;
   if (tri_slot_find(start, &s)) tri_work_put(&m->work, tri_types_grey(s.span, s.index));
 }
@@ -268,10 +271,10 @@ static void scan_part(struct hand *h, struct whole o, uintptr_t lo, uintptr_t hi
 }
 
 /* A small object with a type. */
-static void scan_small_typed(struct hand *h, uintptr_t grey) {
+TRI_NOINLINE static void scan_small_typed(struct hand *h, uintptr_t grey) {
   const struct tri_type_info *t = &tri_type_infos[tri_grey_type(grey)];
   uintptr_t start = tri_grey_address(grey);
-  size_t bytes = tri_class_size[tri_grey_class(grey)], n = bytes / sizeof(void *);
+  size_t bytes = tri_class_size[tri_grey_class(grey) - TRI_GREY_TYPED], n = bytes / sizeof(void *);
   if (n <= CHUNK_WORDS && !t->all) {
     h->m->scanned_bytes += bytes;
     scan_mask(h, start, t->first & low_bits(n));
@@ -338,7 +341,7 @@ static void scan_touched(struct hand *h, struct tri_mspan *s, uintptr_t lo, uint
   }
 }
 
-static void scan_large(struct hand *h, uintptr_t entry) {
+TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + s.span->elemsize;
@@ -376,18 +379,18 @@ TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
 
 TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
   uintptr_t start = tri_grey_address(grey);
-  uintptr_t c = grey >> 49; /* with the type above it */
+  unsigned c = tri_grey_class(grey);
   if (tri_unlikely(h->careful)) {
     scan_readable(h, start);
-  } else if (tri_likely(c - 1 < TRI_NUM_CLASSES - 1)) {
-    size_t bytes = tri_class_size[c];
+  } else if (tri_likely(c)) {
+    size_t bytes = scan_bytes[c];
     if (bytes <= FEW_WORDS * sizeof(void *)) {
       scan_few_words(h, start, bytes / sizeof(void *));
-    } else {
+    } else if (bytes != WITH_TYPE) {
       scan_words(h, start, start + bytes);
+    } else {
+      scan_small_typed(h, grey);
     }
-  } else if (c) {
-    scan_small_typed(h, grey);
   } else {
     scan_large(h, start);
   }
@@ -464,9 +467,7 @@ static bool scan_root(struct hand *h) {
 
 /* The first lines of an object: the processor sees a stream only after some misses. */
 TRI_INLINE void prefetch_object(uintptr_t grey) {
-  unsigned c = tri_grey_class(grey);
-  size_t size = c ? tri_class_size[c] : PREFETCH_BYTES;
-  const char *p = (const char *)tri_grey_address(grey), *end = p + tri_min(size, PREFETCH_BYTES);
+  const char *p = (const char *)tri_grey_address(grey), *end = p + prefetch_bytes[tri_grey_class(grey)];
   do {
     __builtin_prefetch(p);
     p += TRI_CACHE_LINE;
@@ -595,8 +596,18 @@ static void put_up(struct hand *h) {
   tri_work_put_up(&h->m->work);
 }
 
+static void fill_tables(void) {
+  prefetch_bytes[0] = PREFETCH_BYTES;
+  for (unsigned c = 1; c < TRI_NUM_CLASSES; c++) {
+    prefetch_bytes[c] = prefetch_bytes[c + TRI_GREY_TYPED] = (uint16_t)tri_min(tri_class_size[c], PREFETCH_BYTES);
+    scan_bytes[c] = tri_class_size[c];
+    scan_bytes[c + TRI_GREY_TYPED] = WITH_TYPE;
+  }
+}
+
 void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
   tri_scan_init();
+  if (!prefetch_bytes[0]) fill_tables();
   markers = nmarkers;
   round_kind = round;
   round_used = tri_load_acq(&tri_heap_range.used_bytes);

@@ -9,11 +9,11 @@
 #include "tricolor/type.h"
 
 enum {
-  TRI_TYPE_UNKNOWN = 0,                 /* in mspan: none was noted */
-  TRI_TYPE_BAD,                         /* not a descriptor */
-  TRI_TYPE_NOSCAN,                      /* no pointers */
-  TRI_TYPE_ANY,                         /* no room for another type: scanned conservatively */
-  TRI_TYPE_FIRST = TRI_GREY_TYPE_FIRST, /* from here on: of tri_type_infos */
+  TRI_TYPE_UNKNOWN = 0, /* in mspan: none was noted */
+  TRI_TYPE_BAD,         /* not a descriptor */
+  TRI_TYPE_NOSCAN,      /* no pointers */
+  TRI_TYPE_ANY,         /* no room for another type: scanned conservatively */
+  TRI_TYPE_FIRST,       /* from here on: of tri_type_infos */
   TRI_TYPE_END = 1 << TRI_GREY_TYPE_BITS
 };
 

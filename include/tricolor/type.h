@@ -23,7 +23,7 @@ extern "C" {
 /*
  * Where an element of so many bytes has pointers; in an array the same again for each element. One that has been given
  * to tri_alloc_typed stays as it is as long as the process lives. Types with equal contents are one type. There is room
- * for 2040 different ones with pointers; objects of further types are scanned conservatively.
+ * for 1000 different ones with pointers; objects of further types are scanned conservatively.
  */
 struct tri_type {
   const char *name;         /* for messages; may be NULL */
