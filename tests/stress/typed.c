@@ -3,11 +3,13 @@
  * addresses of others in words that the type does not name. After a collection the first must all be there, the others
  * be gone, but for a few that old words on the stack may keep.
  *
- *   typed small|large|realloc|untyped|dirty|calls
+ *   typed small|large|realloc|untyped|dirty|pages|calls
  *
  * small: holders of one to many elements in all size classes. large: arrays that are scanned in pieces. realloc: the
  * same after tri_realloc. untyped: the same without types keeps all; so the others prove something. dirty: the words of
- * holders change while collections run. calls: what tri_alloc_typed says to good and bad arguments.
+ * holders change while collections run. pages: the same here and there in holders of many pages, beside a list that
+ * makes marking long, so that single pages of marked holders are written to. calls: what tri_alloc_typed says to good
+ * and bad arguments.
  */
 #include <errno.h>
 
@@ -164,6 +166,39 @@ static NOINLINE void change(void) {
     for (int k = 0; k < COUNT; k++) real[nreal++] = now[i][k];
 }
 
+enum { BIG = 48, ELEMENTS = 1300, HUGE_ELEMENTS = 20000 };
+static struct target in_big[BIG][HUGE_ELEMENTS];
+
+static NOINLINE void replace(int i, size_t k) {
+  struct triple *t = (struct triple *)keep[i] + k;
+  CHECK(in_big[i][k].number == 0 || *(uint64_t *)t->real == in_big[i][k].number, "lost");
+  uint64_t *data = new_target();
+  in_big[i][k] = (struct target){HIDE(data), *data};
+  tri_write(&t->real, data);
+  t->disguised[1] = new_target();
+}
+
+static NOINLINE void scatter(void) {
+  enum { STEPS = 40000, LIST = 60000, GARBAGE = 2000 };
+  static struct pair *list;
+  uint64_t random = 1;
+  for (int i = 0; i < LIST; i++) {
+    struct pair *p = tri_alloc_typed(&pair_type, 1);
+    CHECK(p != NULL, "no memory");
+    tri_write(&p->real, list);
+    list = p;
+  }
+  for (int i = 0; i < BIG; i++) hold(&triple_type, i % 8 ? ELEMENTS : HUGE_ELEMENTS, true);
+  for (int n = 0; n < STEPS; n++) {
+    int i = (int)(probe_random(&random) % BIG);
+    CHECK(tri_alloc_noscan(GARBAGE) != NULL, "no memory"); /* few stores for each collection */
+    replace(i, probe_random(&random) % (i % 8 ? ELEMENTS : HUGE_ELEMENTS));
+  }
+  for (int i = 0; i < BIG; i++)
+    for (size_t k = 0; k < HUGE_ELEMENTS; k++)
+      if (in_big[i][k].number) real[nreal++] = in_big[i][k];
+}
+
 static void says(const struct tri_type *type, size_t count, int expected) {
   errno = 0;
   void *p = tri_alloc_typed(type, count);
@@ -213,6 +248,7 @@ int main(int argc, char **argv) {
   if (strcmp(what, "large") == 0) large();
   if (strcmp(what, "realloc") == 0) resize();
   if (strcmp(what, "dirty") == 0) change();
+  if (strcmp(what, "pages") == 0) scatter();
   if (strcmp(what, "calls") == 0) calls();
   expect(strcmp(what, "untyped") == 0);
   puts("ok");
