@@ -191,7 +191,7 @@ void tri_mcache_unempty(struct tri_mcache *c, struct tri_mspan *s) {
 /* How many spans to ask the central for: a class that asks again and again takes more each time, so that threads do not
  * queue at the central's lock for a few large slots. */
 static uint32_t next_batch(struct tri_mcache_class *k, unsigned spanclass) {
-  unsigned c = spanclass >> 1;
+  unsigned c = tri_spanclass_size_class(spanclass);
   uint32_t by_slots = BATCH_SLOTS / tri_class_nelems[c], by_pages = BATCH_PAGES / tri_class_pages[c];
   k->batch = tri_max(tri_min(k->batch * 2, tri_min(by_slots, by_pages)), 1);
   return k->batch;

@@ -47,7 +47,7 @@ struct tri_mcache {
   int64_t live_delta;   /* bytes handed out minus bytes freed since the last flush */
   uint64_t gross_bytes; /* bytes taken up since the last flush, whole groups at a time */
   size_t empty_bytes;   /* in listed spans without a slot in use */
-  uint64_t used[3];     /* span classes touched since the last discard */
+  uint64_t used[(TRI_NUM_SPANCLASSES + 63) / 64]; /* span classes touched since the last discard */
   struct tri_mcache_hot hot[TRI_NUM_SPANCLASSES];
   struct tri_mcache_class cls[TRI_NUM_SPANCLASSES];
   struct tri_mcache_hint hints[TRI_NUM_SPANCLASSES][TRI_MCACHE_HINTS];

@@ -320,14 +320,17 @@ static void mark_all_slots(struct tri_mspan *s, uint32_t nelems) {
 }
 
 static void make_dirty(const struct tri_mspan *s) {
-  if (!s->needzero || s->spanclass < 2 || (s->spanclass & 1)) return;
+  if (!s->needzero || s->spanclass < 2 || tri_mspan_noscan(s)) return;
   for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
 }
 
 static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
-                                  uint64_t token) {
-  struct tri_mspan *s = tri_mheap_alloc_span(npages, align_pages, nelems);
+                                  uint64_t token, unsigned type) {
+  bool typed = tri_spanclass_is_typed(spanclass);
+  struct tri_mspan *s =
+      typed ? tri_mheap_alloc_typed_span(npages, nelems) : tri_mheap_alloc_span(npages, align_pages, nelems);
   if (!s) return NULL;
+  s->type = (uint16_t)type;
   struct mcentral *m = &centrals[spanclass];
   /* Before init stores the state: a large object exists from the first moment that a lookup can see it. */
   if (spanclass < 2) s->bits[0].alloc = 1;
@@ -390,8 +393,8 @@ struct tri_mspan *tri_mcentral_acquire(unsigned spanclass, uint64_t token, unsig
     struct tri_mspan *chain = chain_with_room(s, n);
     if (chain) return chain;
   }
-  unsigned c = spanclass >> 1;
-  struct tri_mspan *fresh = new_span(spanclass, tri_class_pages[c], 1, tri_class_nelems[c], token);
+  unsigned c = tri_spanclass_size_class(spanclass);
+  struct tri_mspan *fresh = new_span(spanclass, tri_class_pages[c], 1, tri_class_nelems[c], token, 0);
   if (fresh) fresh->tnext = NULL;
   return fresh;
 }
@@ -429,7 +432,12 @@ void tri_mcentral_retire(struct tri_mspan *s) {
 
 struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan) {
   tri_mcentral_drain_pending(noscan);
-  return new_span(noscan, npages, align_pages, 1, 0);
+  return new_span(noscan, npages, align_pages, 1, 0, 0);
+}
+
+struct tri_mspan *tri_mcentral_alloc_large_typed(size_t npages, unsigned type) {
+  tri_mcentral_drain_pending(0);
+  return new_span(0, npages, 1, 1, 0, type);
 }
 
 uint64_t tri_mcentral_swept_live_bytes(void) {

@@ -24,6 +24,8 @@ void tri_mcentral_retire(struct tri_mspan *s);
 
 /* A new large object of npages pages, in use, counted in no mcache. NULL: no memory. */
 struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan);
+/* The same, scanned as mspan.type says. */
+struct tri_mspan *tri_mcentral_alloc_large_typed(size_t npages, unsigned type);
 /* Frees a large span; the caller won the slot's rfree bit. */
 void tri_mcentral_free_large(struct tri_mspan *s);
 /* Bytes of the slots that sweeping has found live since the last flip. */

@@ -36,7 +36,9 @@
 #define RELEASE_PIECE ((size_t)1024) /* pages */
 #define TABLE_STEP ((size_t)65536)   /* the largest kernel page */
 #define MAX_GROUPS 16
-#define NPOOLS 4 /* of 2, 4, 8 and 16 bit groups */
+#define NPOOLS 5 /* of 1 (typed only), 2, 4, 8 and 16 bit groups */
+#define TYPES_BYTES(groups) ((groups)*64 * sizeof(uint16_t))
+#define TYPED_BYTES(groups) (TYPES_BYTES(groups) + (groups) * sizeof(struct tri_bitgroup))
 
 struct tri_heap_range tri_heap_range;
 
@@ -54,13 +56,17 @@ static struct {
   size_t nwaiting;    /* threads that wait for it */
   struct tri_fixalloc span_pool;
   struct tri_fixalloc group_pool[NPOOLS];
+  struct tri_fixalloc typed_pool[NPOOLS]; /* the types of 64 slots for each group, then the groups */
 } heap = {
     .lock = TRI_LOCK_INIT(TRI_RANK_HEAP),
     .span_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_mspan)),
-    .group_pool = {TRI_FIXALLOC_INIT(2 * sizeof(struct tri_bitgroup)),
+    .group_pool = {TRI_FIXALLOC_INIT(sizeof(struct tri_bitgroup)), TRI_FIXALLOC_INIT(2 * sizeof(struct tri_bitgroup)),
                    TRI_FIXALLOC_INIT(4 * sizeof(struct tri_bitgroup)),
                    TRI_FIXALLOC_INIT(8 * sizeof(struct tri_bitgroup)),
                    TRI_FIXALLOC_INIT(16 * sizeof(struct tri_bitgroup))},
+    .typed_pool = {TRI_FIXALLOC_INIT(TYPED_BYTES(1)), TRI_FIXALLOC_INIT(TYPED_BYTES(2)),
+                   TRI_FIXALLOC_INIT(TYPED_BYTES(4)), TRI_FIXALLOC_INIT(TYPED_BYTES(8)),
+                   TRI_FIXALLOC_INIT(TYPED_BYTES(16))},
 };
 
 /* Setting up. */
@@ -198,41 +204,62 @@ static void set_table(size_t page, size_t npages, struct tri_mspan *s) {
   for (size_t i = 0; i < npages; i++) tri_heap_range.spans[page + i] = s;
 }
 
-static struct tri_fixalloc *pool_of(unsigned ngroups) {
+static unsigned pool_of(unsigned ngroups) {
   unsigned i = 0;
-  while ((2u << i) < ngroups) i++;
-  return &heap.group_pool[i];
+  while ((1u << i) < ngroups) i++;
+  return i;
+}
+
+/* The groups for a span, cleared. For typed slots the first byte of the pool's object is TYPES_BYTES before them. */
+static struct tri_bitgroup *new_groups(struct tri_mspan *s, unsigned ngroups, bool typed) {
+  unsigned pool = pool_of(ngroups);
+  size_t before = typed ? TYPES_BYTES((size_t)1 << pool) : 0;
+  char *p = typed          ? tri_fixalloc_alloc(&heap.typed_pool[pool])
+            : ngroups == 1 ? (char *)&s->bits0
+                           : tri_fixalloc_alloc(&heap.group_pool[pool]);
+  if (p != NULL) memset(p, 0, before + ngroups * sizeof(struct tri_bitgroup));
+  return p != NULL ? (struct tri_bitgroup *)(void *)(p + before) : NULL;
+}
+
+static void drop_groups(struct tri_mspan *s) {
+  unsigned pool = pool_of(s->ngroups);
+  if (tri_mspan_typed(s)) {
+    tri_fixalloc_free(&heap.typed_pool[pool], (char *)s->bits - TYPES_BYTES((size_t)1 << pool));
+  } else if (s->bits != &s->bits0) {
+    tri_fixalloc_free(&heap.group_pool[pool], s->bits);
+  }
 }
 
 /* A span struct with cleared bits for nelems slots. State stays DEAD: the pool's new structs are zero, and a reused one
  * was DEAD when it came back. */
-static struct tri_mspan *new_span(uint32_t nelems) {
+static struct tri_mspan *new_span(uint32_t nelems, bool typed) {
   uint32_t ngroups = nelems <= 64 ? 1 : (nelems + 63) / 64;
   struct tri_mspan *s = tri_fixalloc_alloc(&heap.span_pool);
   if (s == NULL) return NULL;
   tri_assert(tri_int_load_rlx(&s->state) == TRI_SPAN_DEAD);
-  struct tri_bitgroup *bits = ngroups == 1 ? &s->bits0 : tri_fixalloc_alloc(pool_of(ngroups));
+  struct tri_bitgroup *bits = new_groups(s, ngroups, typed);
   if (bits == NULL) {
     tri_fixalloc_free(&heap.span_pool, s);
     return NULL;
   }
-  memset(bits, 0, ngroups * sizeof *bits);
   s->bits = bits;
   s->nelems = nelems;
-  s->ngroups = (uint16_t)ngroups;
+  s->ngroups = (uint8_t)ngroups;
+  s->tag = typed ? TRI_TAG_TYPED : 0;
+  s->type = 0;
   return s;
 }
 
 static void drop_span(struct tri_mspan *s) {
-  if (s->bits != &s->bits0) tri_fixalloc_free(pool_of(s->ngroups), s->bits);
+  drop_groups(s);
   tri_fixalloc_free(&heap.span_pool, s);
 }
 
-struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32_t nelems) {
+static struct tri_mspan *alloc_span(size_t npages, size_t align_pages, uint32_t nelems, bool typed) {
   tri_check(tri_is_pow2(align_pages) && nelems <= MAX_GROUPS * 64);
   tri_lock_acquire(&heap.lock);
   size_t scavenged, page = take_pages(npages, align_pages, &scavenged);
-  struct tri_mspan *s = page != TRI_NO_PAGE ? new_span(nelems) : NULL;
+  struct tri_mspan *s = page != TRI_NO_PAGE ? new_span(nelems, typed) : NULL;
   if (s != NULL) {
     s->base = (uintptr_t)page_addr(page);
     s->npages = npages;
@@ -245,6 +272,14 @@ struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32
   }
   tri_lock_release(&heap.lock);
   return s;
+}
+
+struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32_t nelems) {
+  return alloc_span(npages, align_pages, nelems, false);
+}
+
+struct tri_mspan *tri_mheap_alloc_typed_span(size_t npages, uint32_t nelems) {
+  return alloc_span(npages, 1, nelems, true);
 }
 
 static struct tri_mspan freed_pages, reclaimed_pages; /* tombstones: state DEAD for ever */
@@ -415,7 +450,7 @@ static size_t check_span(const struct tri_mspan *s, size_t page) {
   tri_check(page_of(s->base) == page && s->base % TRI_PAGE_SIZE == 0);
   tri_check(s->npages > 0 && s->npages <= heap.pages.pages - page);
   tri_check(s->ngroups == (s->nelems <= 64 ? 1 : (s->nelems + 63) / 64));
-  tri_check((s->bits == &s->bits0) == (s->ngroups == 1));
+  tri_check((s->bits == &s->bits0) == (s->ngroups == 1 && !tri_mspan_typed(s)));
   for (size_t i = 0; i < s->npages; i++) tri_check(tri_heap_range.spans[page + i] == s);
   return s->npages;
 }

@@ -25,6 +25,8 @@ bool tri_mheap_init(size_t max_bytes);
  * groups for nelems slots (bits0 when nelems <= 64), state still DEAD. align_pages: power of two >= 1.
  * NULL: no memory (the heap cannot grow). */
 struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32_t nelems);
+/* The same for typed slots: `bits` is never bits0, and what tri_mspan_type_at reads is 0. */
+struct tri_mspan *tri_mheap_alloc_typed_span(size_t npages, uint32_t nelems);
 /* Gives the pages back. The caller has set state to DEAD (release) and holds the only reference, except stale ones
  * that check state. reclaimed: the collector freed it, not the program. */
 void tri_mheap_free_span(struct tri_mspan *s, bool reclaimed);

@@ -18,12 +18,15 @@
 #include "internal/state.h"
 
 void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen) {
-  unsigned c = spanclass >> 1;
+  unsigned c = tri_spanclass_size_class(spanclass);
+  bool typed = tri_spanclass_is_typed(spanclass);
   s->spanclass = (uint8_t)spanclass;
+  unsigned special = typed ? TRI_TAG_TYPED | TRI_TAG_SPECIAL : spanclass & 1 ? TRI_TAG_NOSCAN | TRI_TAG_SPECIAL : 0;
+  s->tag = (uint16_t)(c << 8 | special);
   s->elemsize = c ? tri_class_size[c] : s->npages << TRI_PAGE_SHIFT;
   s->divmul = c ? tri_class_divmul[c] : 0;
   s->nelems = c ? tri_class_nelems[c] : 1;
-  s->ngroups = (uint16_t)((s->nelems + 63) / 64);
+  s->ngroups = (uint8_t)((s->nelems + 63) / 64);
   s->room = 0;
   s->full = 0;
   s->clist = 0;
@@ -67,6 +70,9 @@ void tri_mspan_check(const struct tri_mspan *s) {
   tri_check(s->ngroups == (s->nelems + 63) / 64);
   tri_check(s->nelems * s->elemsize <= s->npages << TRI_PAGE_SHIFT);
   tri_check((state == TRI_SPAN_LARGE) == (s->spanclass < 2));
+  tri_check(tri_mspan_typed(s) == tri_spanclass_is_typed(s->spanclass));
+  tri_check(!tri_mspan_typed(s) || s->bits != &s->bits0);
+  tri_check(state == TRI_SPAN_LARGE || s->type == 0);
   for (uint32_t g = 0; g < s->ngroups; g++) {
     const struct tri_bitgroup *b = &s->bits[g];
     uint64_t valid = tri_mspan_valid(s, g);

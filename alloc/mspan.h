@@ -32,12 +32,12 @@ struct tri_mspan {
   /* Constant while state != DEAD. First line: all that marking and free need. */
   uintptr_t base;            /* first byte */
   size_t elemsize;           /* bytes in a slot; large: npages * TRI_PAGE_SIZE */
-  struct tri_bitgroup *bits; /* ngroups of them; bits0 when one is enough */
+  struct tri_bitgroup *bits; /* ngroups of them; bits0 when one is enough; typed: the slots' types lie before them */
   uint32_t divmul;           /* slot index = (offset * divmul) >> 32; 0 for large spans */
   uint32_t nelems;
-  uint8_t spanclass;   /* class * 2 + noscan */
-  uint8_t born_marked; /* 1: made, with all slots marked, since the last flip; see mcentral.c */
-  uint16_t ngroups;
+  uint8_t spanclass; /* class * 2 + noscan, or a typed one */
+  uint8_t ngroups;
+  uint16_t tag;      /* size class * 256, and enum tri_mspan_tag: what marking asks of a span */
   tri_aint state;    /* enum tri_mspan_state; stored (release) last at birth, first at death */
   tri_aword owner;   /* token of the owning mcache, or 0; see alloc/mcache.h */
   tri_aint sweepgen; /* relative to the heap's h: h-2 to be swept, h-1 being swept, h swept */
@@ -53,6 +53,8 @@ struct tri_mspan {
   uint8_t room;                    /* owner only: enum tri_mcache_room */
   uint8_t needzero;                /* 1: may hold old data */
   uint8_t full;                    /* owner only: 1 when the owner found no free slot and moved on */
+  uint8_t born_marked;             /* 1: made, with all slots marked, since the last flip; see mcentral.c */
+  uint16_t type;                   /* large: what set_type would note, or 0; constant while state != DEAD */
 
   /* Third line: seldom touched. */
   struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room, while room is not NONE; owner only */
@@ -61,8 +63,23 @@ struct tri_mspan {
 static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "marking a small span touches two lines");
 static_assert(offsetof(struct tri_mspan, tnext) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");
 
+enum tri_mspan_tag {
+  TRI_TAG_NOSCAN = 1,
+  TRI_TAG_TYPED = 2,
+  TRI_TAG_SPECIAL = 0x8000 /* either */
+};
+
 TRI_INLINE unsigned tri_mspan_noscan(const struct tri_mspan *s) {
-  return s->spanclass & 1u;
+  return s->tag & TRI_TAG_NOSCAN;
+}
+TRI_INLINE bool tri_mspan_typed(const struct tri_mspan *s) {
+  return (s->tag & TRI_TAG_TYPED) != 0;
+}
+/* Of a typed span: the number that says what words of the slot are pointers; its meaning is gc/types.h's. 0 as long as
+ * the slot was never handed out. Written by the owner when it hands the slot out, before it fills it; read by anyone.
+ */
+TRI_INLINE volatile uint16_t *tri_mspan_type_at(const struct tri_mspan *s, uint32_t index) {
+  return (volatile uint16_t *)(void *)s->bits - 1 - index;
 }
 /* Bits of group `g` that stand for slots. */
 TRI_INLINE uint64_t tri_mspan_valid(const struct tri_mspan *s, uint32_t g) {

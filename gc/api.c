@@ -16,6 +16,7 @@
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/slot.h"
+#include "gc/typed.h"
 #include "gc/write.h"
 #include "internal/check.h"
 
@@ -97,9 +98,7 @@ void *tri_realloc(void *object, size_t size) {
   if (!object) return tri_alloc(size);
   size_t usable = tri_heap_usable(object, "tri_realloc");
   if (size <= usable && (usable <= KEPT_BYTES || size >= usable / 2)) return object;
-  struct tri_slot s;
-  bool noscan = tri_slot_find((uintptr_t)object, &s) && tri_mspan_noscan(s.span);
-  void *q = noscan ? tri_alloc_noscan(size) : tri_alloc(size);
+  void *q = tri_typed_alloc_like(object, size);
   if (!q) return size <= usable ? object : NULL;
   memcpy(q, object, tri_min(usable, size));
   tri_free(object);

@@ -7,6 +7,8 @@
  * not be marked, since nothing that the program has got hold of since the first stop is unmarked. Marked objects take
  * their place: each is taken for reachable, so that a pointer that was stored without tri_write shows at once.
  *
+ * Of an object with a type the words that its bitmap names are visited, each asked for alone.
+ *
  * The bits: one per 8 bytes of heap, in a mapping made for the check and dropped after it. The explicit stack is a
  * mapping too, big enough for every object once. World stopped; no locks, no heap allocation.
  */
@@ -19,6 +21,7 @@
 #include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/slot.h"
+#include "gc/types.h"
 #include "internal/check.h"
 
 #define SPARSE_BYTES ((size_t)64 << 10)
@@ -28,6 +31,8 @@ static struct checker {
   uintptr_t *stack; /* objects found and not yet scanned */
   size_t depth;
   size_t seen_bytes, stack_bytes;
+  uintptr_t object; /* whose words are visited, and its type; for others NULL */
+  const struct tri_type_info *type;
 } chk;
 
 static void *map(size_t size) {
@@ -43,14 +48,19 @@ static bool test_and_set(uintptr_t object) {
   return was;
 }
 
+_Noreturn static void unmarked(const struct tri_slot *s, uintptr_t word, uintptr_t holder, const char *kind) {
+  const struct tri_type_info *type = tri_types_info(s->span, s->index), *of = holder ? chk.type : NULL;
+  tri_fatal("gccheckmark: object %p (%zu bytes)%s%s is reachable and unmarked; held by %s%s%s at %p as %p",
+            (void *)tri_slot_start(s), s->span->elemsize, type ? " of type " : "", type ? type->name : "", kind,
+            of ? " of type " : "", of ? of->name : "", (void *)holder, (void *)word);
+}
+
 static void visit(uintptr_t word, uintptr_t holder, const char *kind) {
   struct tri_slot s;
   if (!tri_slot_find(word, &s) || !tri_slot_in_use(&s)) return;
   uintptr_t object = tri_slot_start(&s);
   if (test_and_set(object)) return;
-  if (!(tri_load_rlx(&s.group->mark) & s.bit))
-    tri_fatal("gccheckmark: object %p (%zu bytes) is reachable and unmarked; held by %s at %p as %p", (void *)object,
-              s.span->elemsize, kind, (void *)holder, (void *)word);
+  if (!(tri_load_rlx(&s.group->mark) & s.bit)) unmarked(&s, word, holder, kind);
   if (!tri_mspan_noscan(s.span)) chk.stack[chk.depth++] = object;
 }
 
@@ -65,8 +75,15 @@ static void visit_range(uintptr_t lo, uintptr_t hi, bool stack, const char *kind
   }
 }
 
+static bool may_be_pointer(uintptr_t word) {
+  if (!chk.type) return true;
+  size_t i = (word - chk.object) % chk.type->size / sizeof(void *);
+  return chk.type->tiled[i / 64] >> (i % 64) & 1;
+}
+
 static void visit_run(uintptr_t lo, uintptr_t hi, void *arg) {
-  visit_range(lo, hi, false, "an object");
+  for (const volatile tri_scan_word *p = (const volatile tri_scan_word *)lo; (uintptr_t)p < hi; p++)
+    if (may_be_pointer((uintptr_t)p)) visit(*p, (uintptr_t)p, "an object");
 }
 
 /* Untouched pages of large objects are to stay so. */
@@ -79,12 +96,15 @@ static void drain(void) {
     uintptr_t object = chk.stack[--chk.depth];
     struct tri_slot s;
     if (!tri_slot_find(object, &s)) continue;
+    chk.object = object;
+    chk.type = tri_types_info(s.span, s.index);
     for (uintptr_t lo = object, end = object + s.span->elemsize; lo < end;) {
       size_t n = tri_roots_next_readable(&lo, end);
       visit_object(lo, lo + n);
       lo += n;
     }
   }
+  chk.type = NULL;
 }
 
 static void visit_word(uintptr_t word, void *arg) {

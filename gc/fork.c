@@ -32,6 +32,7 @@
 #include "gc/signals.h"
 #include "gc/stacks.h"
 #include "gc/stop.h"
+#include "gc/types.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 
@@ -41,6 +42,7 @@ static void lock_all(void) {
   tri_roots_lock();
   tri_epoll_lock();
   tri_stacks_lock();
+  tri_types_lock();
   tri_mcentral_lock_all();
   tri_mheap_lock();
   tri_offheap_fork_prepare();
@@ -52,6 +54,7 @@ static void unlock_all(void) {
   tri_mheap_unlock();
   tri_mcentral_unlock_all();
   tri_stacks_unlock();
+  tri_types_unlock();
   tri_epoll_unlock();
   tri_roots_unlock();
 }

@@ -13,6 +13,8 @@ enum tri_alloc_flags {
   TRI_ALLOC_ZERO = 2,    /* the memory reads as zero; without MALLOC16 the whole slot, so that no old word is left */
   TRI_ALLOC_MALLOC16 = 4 /* malloc's classes: 16-byte alignment from 9 bytes on */
 };
+/* A flag too, for one of ZERO: the object is of this type, a number of gc/types.h. */
+#define TRI_ALLOC_TYPE(number) ((unsigned)(number) << 16)
 
 /* NULL with errno ENOMEM. */
 void *tri_heap_alloc(size_t size, unsigned flags);

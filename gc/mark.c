@@ -10,8 +10,9 @@
  * No step waits for memory that it has only just learnt of. Grey objects go through a short first-in first-out window
  * that prefetches them. Words in the heap's range are gathered as candidates, at least 64 if there is grey work at all,
  * and go through the page table, the spans and the bits in three passes; each pass prefetches what the next one reads.
- * A grey entry carries the size class, so scanning a small object looks nothing up. Pointer-free objects are marked and
- * never queued.
+ * A grey entry carries the size class and the type, so scanning a small object looks nothing up. Pointer-free objects
+ * are marked and never queued. Of objects with a type (gc/types.c) only the words in its bitmap are looked at, also in
+ * pieces, on dirty pages and where pages are missing; the bitmap begins anew with each element.
  *
  * Invariants:
  *   [MARK-1] a slot is pushed by the marker that set its mark bit, and by nobody else.
@@ -41,6 +42,7 @@
 #include "gc/scan.h"
 #include "gc/shade.h"
 #include "gc/slot.h"
+#include "gc/types.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
@@ -50,7 +52,8 @@ enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 20
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
 enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000, SLEEP_NS = 30 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
-static const size_t PREFETCH_BYTES = 512, SCAN_AHEAD = 1024;
+enum { PREFETCH_BYTES = 512, WITH_TYPE = UINT16_MAX };
+static const size_t SCAN_AHEAD = 1024;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
 #define ALL_WHOLE UINT32_MAX /* in whole_pieces: every piece is, for good */
@@ -59,12 +62,20 @@ static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
 static tri_aint put_off;                      /* pieces of large objects come again: they are not counted */
 static tri_aint cut;                          /* the round BESIDE ends */
+/* By tri_grey_class: bytes to prefetch; bytes to scan, or WITH_TYPE. Constant after the first tri_mark_begin. */
+static uint16_t prefetch_bytes[TRI_GREY_CLASSES], scan_bytes[TRI_GREY_CLASSES];
 /* Constant during a round. */
 static unsigned markers;
 static enum tri_round round_kind;
 static uintptr_t round_used;
 static uint64_t free_too; /* all ones: free slots are marked, too [MARK-5] */
 static bool marks_are_shared;
+
+/* An object, for those who scan parts of it. */
+struct whole {
+  const struct tri_type_info *type; /* NULL: conservative */
+  uintptr_t start;
+};
 
 /* What a marker has at hand; on its stack, which is no root. */
 struct hand {
@@ -73,6 +84,7 @@ struct hand {
   unsigned ncandidates; /* below CANDIDATES between calls */
   unsigned first, filled;
   bool careful;             /* some pages of the heap cannot be read */
+  struct whole run_of;      /* what scan_run is given parts of */
   uint64_t breath_bytes;    /* a round BESIDE: scanned_bytes when the cut was last looked for */
   uint64_t breath_ns;       /* and when the CPU was last given up */
   unsigned contended;       /* so many breaths long others are taken to wait for this CPU */
@@ -87,6 +99,7 @@ static struct hand new_hand(struct tri_marker *m) {
   h.used = round_used;
   h.ncandidates = h.first = h.filled = 0;
   h.careful = tri_roots_any_protected();
+  h.run_of = (struct whole){0};
   h.breath_bytes = 0;
   h.breath_ns = 0;
   h.contended = 0;
@@ -121,7 +134,8 @@ static unsigned find_slots(const uintptr_t *candidate, struct tri_mspan **span, 
     struct tri_slot s;
     if (!tri_slot_in_span(span[i], candidate[i], &s)) continue;
     __builtin_prefetch(s.group, 1);
-    ret[out++] = (struct found){s.group, s.bit, tri_grey(tri_slot_start(&s), s.span->spanclass), s.span->elemsize};
+    if (tri_unlikely(tri_mspan_typed(s.span))) __builtin_prefetch((const void *)tri_mspan_type_at(s.span, s.index));
+    ret[out++] = (struct found){s.group, s.bit, tri_grey(tri_slot_start(&s), s.span->tag), s.span->elemsize};
   }
   return out;
 }
@@ -136,6 +150,12 @@ static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
   return bits;
 }
 
+/* The type's number was asked for when the slot was found. */
+TRI_NOINLINE static void put_typed(struct tri_marker *m, uintptr_t start) {
+  struct tri_slot s;
+  if (tri_slot_find(start, &s)) tri_work_put(&m->work, tri_types_grey(s.span, s.index));
+}
+
 /* Neighbours in the heap are often found together: their marks are set at one go. [MARK-2] */
 static void mark_slots(struct tri_marker *m, const struct found *f, unsigned n) {
   for (unsigned i = 0, end; i < n; i = end) {
@@ -148,7 +168,11 @@ static void mark_slots(struct tri_marker *m, const struct found *f, unsigned n) 
       if (!(won & f[k].bit)) continue;
       won &= ~f[k].bit; /* the same slot may come again */
       if (in_use & f[k].bit) m->marked_bytes += f[k].bytes;
-      if (!tri_grey_noscan(f[k].grey)) tri_work_put(&m->work, f[k].grey);
+      if (tri_likely(tri_grey_is_plain(f[k].grey))) {
+        tri_work_put(&m->work, f[k].grey);
+      } else if (!tri_grey_noscan(f[k].grey)) {
+        put_typed(m, tri_grey_address(f[k].grey));
+      }
     }
   }
 }
@@ -203,6 +227,62 @@ TRI_INLINE void scan_few_words(struct hand *h, uintptr_t lo, size_t n) {
   if (found >= CANDIDATES) mark_candidates(h);
 }
 
+/* At most CHUNK_WORDS words, of which those in the mask count. */
+TRI_INLINE void scan_mask(struct hand *h, uintptr_t lo, uint64_t mask) {
+  unsigned found = h->ncandidates;
+  uintptr_t base = h->base, used = h->used;
+  for (; mask; mask &= mask - 1) {
+    uintptr_t w = ((const volatile tri_scan_word *)lo)[__builtin_ctzll(mask)];
+    h->candidate[found] = w;
+    found += w - base < used;
+  }
+  h->ncandidates = found;
+  if (found >= CANDIDATES) mark_candidates(h);
+}
+
+TRI_INLINE uint64_t low_bits(size_t n) {
+  return n < 64 ? ((uint64_t)1 << n) - 1 : ~(uint64_t)0;
+}
+
+/* A part of an object whose pointers are known. */
+static void scan_typed(struct hand *h, struct whole o, uintptr_t lo, uintptr_t hi) {
+  const struct tri_type_info *t = o.type;
+  if (t->all) {
+    scan_words(h, lo, hi);
+    return;
+  }
+  h->m->scanned_bytes += hi - lo;
+  size_t phase = (lo - o.start) / sizeof(void *) % t->period;
+  while (lo < hi) {
+    size_t n = tri_min((hi - lo) / sizeof(void *), CHUNK_WORDS);
+    scan_mask(h, lo, tri_type_mask(t, phase) & low_bits(n));
+    lo += n * sizeof(void *);
+    phase += t->step;
+    if (phase >= t->period) phase -= t->period;
+  }
+}
+
+static void scan_part(struct hand *h, struct whole o, uintptr_t lo, uintptr_t hi) {
+  if (o.type) {
+    scan_typed(h, o, lo, hi);
+  } else {
+    scan_words(h, lo, hi);
+  }
+}
+
+/* A small object with a type. */
+TRI_NOINLINE static void scan_small_typed(struct hand *h, uintptr_t grey) {
+  const struct tri_type_info *t = &tri_type_infos[tri_grey_type(grey)];
+  uintptr_t start = tri_grey_address(grey);
+  size_t bytes = tri_class_size[tri_grey_class(grey) - TRI_GREY_TYPED], n = bytes / sizeof(void *);
+  if (n <= CHUNK_WORDS && !t->all) {
+    h->m->scanned_bytes += bytes;
+    scan_mask(h, start, t->first & low_bits(n));
+  } else {
+    scan_typed(h, (struct whole){t, start}, start, start + bytes);
+  }
+}
+
 /* w may be one past the end of the slot before; that slot may also end in another span, or at the end of the heap. For
  * other words w - 1 lies in the same slot, and changes nothing. */
 static void scan_stack_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
@@ -219,7 +299,12 @@ static void scan_stack_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
 }
 
 static void scan_run(uintptr_t lo, uintptr_t hi, void *hand) {
-  scan_words(hand, lo, hi);
+  struct hand *h = hand;
+  scan_part(h, h->run_of, lo, hi);
+}
+
+static struct whole whole_slot(const struct tri_mspan *s, uint32_t index) {
+  return (struct whole){tri_types_info(s, index), tri_mspan_slot(s, index)};
 }
 
 static bool all_touched(struct tri_mspan *s) {
@@ -238,16 +323,17 @@ static void found_whole(struct tri_mspan *s) {
 static void scan_unasked(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
   if (round_kind == TRI_ROUND_BESIDE && tri_pages_may_be_guarded()) {
     tri_int_store_rel(&put_off, 1);
-    tri_work_put(&h->m->work, tri_grey(lo, s->spanclass));
+    tri_work_put(&h->m->work, tri_grey(lo, s->tag));
     tri_mark_cut();
   } else {
-    scan_words(h, lo, hi);
+    scan_part(h, h->run_of, lo, hi);
   }
 }
 
 /* Only the pages that the program ever touched: the others would become present, and are many in sparse objects. */
 static void scan_touched(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
   uint64_t before = h->m->scanned_bytes;
+  h->run_of = whole_slot(s, 0);
   if (!tri_pages_each(lo, hi, false, scan_run, h)) {
     scan_unasked(h, s, lo, hi);
   } else if (h->m->scanned_bytes - before == hi - lo) {
@@ -255,39 +341,40 @@ static void scan_touched(struct hand *h, struct tri_mspan *s, uintptr_t lo, uint
   }
 }
 
-static void scan_large(struct hand *h, uintptr_t entry) {
+TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + s.span->elemsize;
   if (entry == start) {
     if (!all_touched(s.span)) tri_int_store_rlx(&s.span->whole_pieces, 0);
     for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
-      tri_work_put(&h->m->work, tri_grey(piece, s.span->spanclass));
+      tri_work_put(&h->m->work, tri_grey(piece, s.span->tag));
   }
   end = tri_min(entry + TRI_OBLET_BYTES, end);
   if (end - entry < SPARSE_BYTES || all_touched(s.span)) {
-    scan_words(h, entry, end);
+    scan_part(h, whole_slot(s.span, 0), entry, end);
   } else {
     scan_touched(h, s.span, entry, end);
   }
 }
 
 /* Where the program has taken rights from pages of the heap. */
-static void scan_readable_part(struct hand *h, uintptr_t lo, uintptr_t end) {
+static void scan_readable_part(struct hand *h, struct whole o, uintptr_t lo, uintptr_t end) {
   if (tri_likely(!h->careful)) {
-    scan_words(h, lo, end);
+    scan_part(h, o, lo, end);
     return;
   }
   while (lo < end) {
     size_t n = tri_roots_next_readable(&lo, end);
-    scan_words(h, lo, lo + n);
+    scan_part(h, o, lo, lo + n);
     lo += n;
   }
 }
 
 TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
-  if (tri_slot_find(entry, &s)) scan_readable_part(h, entry, tri_slot_start(&s) + s.span->elemsize);
+  if (!tri_slot_find(entry, &s)) return;
+  scan_readable_part(h, whole_slot(s.span, s.index), entry, tri_slot_start(&s) + s.span->elemsize);
 }
 
 TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
@@ -296,11 +383,13 @@ TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
   if (tri_unlikely(h->careful)) {
     scan_readable(h, start);
   } else if (tri_likely(c)) {
-    size_t bytes = tri_class_size[c];
+    size_t bytes = scan_bytes[c];
     if (bytes <= FEW_WORDS * sizeof(void *)) {
       scan_few_words(h, start, bytes / sizeof(void *));
-    } else {
+    } else if (bytes != WITH_TYPE) {
       scan_words(h, start, start + bytes);
+    } else {
+      scan_small_typed(h, grey);
     }
   } else {
     scan_large(h, start);
@@ -321,14 +410,15 @@ static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, ui
     i += (uint32_t)__builtin_ctzll(marks);
     if (i > last) return;
     uintptr_t object = tri_mspan_slot(s, i);
-    scan_readable_part(h, tri_max(object, lo), tri_min(object + s->elemsize, hi));
+    scan_readable_part(h, whole_slot(s, i), tri_max(object, lo), tri_min(object + s->elemsize, hi));
   }
 }
 
 /* A large object may have pages among them that were never touched or that cannot be read. */
 static void scan_marked_large(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
   if (!(tri_load_rlx(&s->bits[0].mark) & 1)) return;
-  if (!tri_pages_each(lo, hi, false, scan_run, h)) scan_readable_part(h, lo, hi);
+  h->run_of = whole_slot(s, 0);
+  if (!tri_pages_each(lo, hi, false, scan_run, h)) scan_readable_part(h, h->run_of, lo, hi);
 }
 
 /* Pages that were written to since their marked objects were scanned. */
@@ -377,9 +467,7 @@ static bool scan_root(struct hand *h) {
 
 /* The first lines of an object: the processor sees a stream only after some misses. */
 TRI_INLINE void prefetch_object(uintptr_t grey) {
-  unsigned c = tri_grey_class(grey);
-  size_t size = c ? tri_class_size[c] : PREFETCH_BYTES;
-  const char *p = (const char *)tri_grey_address(grey), *end = p + tri_min(size, PREFETCH_BYTES);
+  const char *p = (const char *)tri_grey_address(grey), *end = p + prefetch_bytes[tri_grey_class(grey)];
   do {
     __builtin_prefetch(p);
     p += TRI_CACHE_LINE;
@@ -508,8 +596,18 @@ static void put_up(struct hand *h) {
   tri_work_put_up(&h->m->work);
 }
 
+static void fill_tables(void) {
+  prefetch_bytes[0] = PREFETCH_BYTES;
+  for (unsigned c = 1; c < TRI_NUM_CLASSES; c++) {
+    prefetch_bytes[c] = prefetch_bytes[c + TRI_GREY_TYPED] = (uint16_t)tri_min(tri_class_size[c], PREFETCH_BYTES);
+    scan_bytes[c] = tri_class_size[c];
+    scan_bytes[c + TRI_GREY_TYPED] = WITH_TYPE;
+  }
+}
+
 void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
   tri_scan_init();
+  if (!prefetch_bytes[0]) fill_tables();
   markers = nmarkers;
   round_kind = round;
   round_used = tri_load_acq(&tri_heap_range.used_bytes);
@@ -558,7 +656,7 @@ static void regrey_span(struct tri_mspan *s, void *hand) {
   if (tri_mspan_noscan(s)) return;
   for (uint32_t g = 0; g < s->ngroups; g++)
     for (uint64_t b = tri_load_rlx(&s->bits[g].mark); b; b &= b - 1) {
-      scan_object(h, tri_grey(tri_mspan_slot(s, g * 64 + (uint32_t)__builtin_ctzll(b)), s->spanclass));
+      scan_object(h, tri_types_grey(s, g * 64 + (uint32_t)__builtin_ctzll(b)));
       drain(h);
     }
 }

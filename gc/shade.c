@@ -15,6 +15,7 @@
 #include "gc/shade.h"
 
 #include "gc/slot.h"
+#include "gc/types.h"
 
 enum { BATCH = 32, NESTED = 256 };
 
@@ -48,7 +49,7 @@ static unsigned find_slots(const uintptr_t *word, struct tri_mspan **span, unsig
 static uintptr_t mark(const struct tri_slot *s) {
   if ((tri_load_rlx(&s->group->mark) & s->bit) || !tri_slot_in_use(s)) return 0;
   if (tri_fetch_or_acq_rel(&s->group->mark, s->bit) & s->bit) return 0;
-  return tri_grey(tri_slot_start(s), s->span->spanclass);
+  return tri_types_grey(s->span, s->index);
 }
 
 static void shade_batch(struct tri_shader *sh, const tri_aword *words, unsigned n) {

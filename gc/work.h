@@ -20,19 +20,42 @@ struct tri_work {
   bool overflow; /* no memory for a buffer: a grey object was dropped, see gc/mark.c */
 };
 
-/* A grey entry: an address (48 bits) with the span class of its object above it, so that scanning a small object needs
- * no look-up. Never 0. */
-TRI_INLINE uintptr_t tri_grey(uintptr_t address, unsigned spanclass) {
-  return address | (uintptr_t)spanclass << 48;
+/*
+ * A grey entry, never 0: what scanning a small object needs to know, so that it looks nothing up.
+ *
+ *   63    62        56 55       49 48 47             3 2      0
+ *   typed | size class | type, high | 0 | address / 8  | type, low
+ *
+ * The class is 0 for large objects; the type's number is 0 for them and for those that are scanned conservatively.
+ */
+enum { TRI_GREY_TYPE_BITS = 10 };
+
+/* tag: mspan's. If the result is not plain it is no entry, only an address with its tag. */
+TRI_INLINE uintptr_t tri_grey(uintptr_t address, unsigned tag) {
+  return address | (uintptr_t)tag << 48;
+}
+/* Of a span with types; type 0: none is known, all words count. */
+TRI_INLINE uintptr_t tri_grey_typed(uintptr_t address, unsigned tag, unsigned type) {
+  uintptr_t c = tag & 0x7f00, typed = (uintptr_t)(type != 0) << 63;
+  return address | (type & 7) | (uintptr_t)(type >> 3) << 49 | c << 48 | typed;
 }
 TRI_INLINE uintptr_t tri_grey_address(uintptr_t grey) {
-  return grey & (((uintptr_t)1 << 48) - 1);
+  return grey & (((uintptr_t)1 << 48) - 8);
 }
+/* The size class, and TRI_GREY_TYPED with a type. */
+enum { TRI_GREY_TYPED = 128, TRI_GREY_CLASSES = 256 };
 TRI_INLINE unsigned tri_grey_class(uintptr_t grey) {
-  return (unsigned)(grey >> 49);
+  return (unsigned)(grey >> 56);
+}
+TRI_INLINE unsigned tri_grey_type(uintptr_t grey) {
+  return (unsigned)(grey >> 46 & 0x3f8) | (unsigned)(grey & 7);
 }
 TRI_INLINE bool tri_grey_noscan(uintptr_t grey) {
   return grey >> 48 & 1;
+}
+/* Neither typed nor without pointers. */
+TRI_INLINE bool tri_grey_is_plain(uintptr_t grey) {
+  return (intptr_t)grey >= 0;
 }
 
 bool tri_work_put_slow(struct tri_work *w, uintptr_t grey);

@@ -13,6 +13,7 @@
 
 #include "tricolor/barrier.h"
 #include "tricolor/thread.h"
+#include "tricolor/type.h"
 #include "tricolor/version.h"
 
 #ifdef __cplusplus

@@ -58,10 +58,11 @@ static void free_object(struct tri_mcache *cache, unsigned char *object) {
 
 /* Swaps a new object into a place and frees the one that was there, whoever made it. */
 static void step(struct tri_mcache *cache, unsigned *state) {
-  unsigned spanclass = tri_size_class((size_t)16 << next(state) % 8) * 2 + next(state) % 2;
+  unsigned c = tri_size_class((size_t)16 << next(state) % 8), kind = next(state) % 3;
+  unsigned spanclass = kind < 2 ? c * 2 + kind : tri_spanclass_typed(c);
   unsigned char *object = tri_mcache_alloc(cache, spanclass);
   tri_check(object != NULL);
-  size_t size = tri_class_size[spanclass / 2];
+  size_t size = tri_class_size[c];
   memset(object, (int)(next(state) & 0x7f), size);
   struct place *place = &places[next(state) % PLACES];
   pthread_mutex_lock(&place->lock);

@@ -108,13 +108,16 @@ static struct object model_take(size_t i) {
 
 static void alloc_small(void) {
   unsigned spanclass = m.focus;
-  if (below(4) == 0) spanclass = tri_size_class(sizes[below(TRI_ARRAY_LEN(sizes))]) * 2 + (unsigned)below(2);
+  if (below(4) == 0) {
+    unsigned c = tri_size_class(sizes[below(TRI_ARRAY_LEN(sizes))]);
+    spanclass = below(3) ? c * 2 + (unsigned)below(2) : tri_spanclass_typed(c);
+  }
   void *p = tri_mcache_alloc(&caches[below(CACHES)], spanclass);
   if (p == NULL) {
     m.refused++;
     return;
   }
-  model_add((uintptr_t)p, tri_class_size[spanclass / 2]);
+  model_add((uintptr_t)p, tri_class_size[tri_spanclass_size_class(spanclass)]);
   cr_assert_eq(m.live[m.nlive - 1].span->spanclass, spanclass);
 }
 

@@ -98,6 +98,31 @@ Test(mheap, bits_are_cleared_at_every_birth) {
   }
 }
 
+/* The types lie in the same memory as the bits, before them, and do not reach those of another span. */
+Test(mheap, typed_spans_have_types_and_bits) {
+  cr_assert(tri_mheap_init(0));
+  struct tri_mspan *s[TRI_NUM_CLASSES] = {NULL};
+  for (int round = 0; round < 3; round++) {
+    for (unsigned c = 1; c < TRI_NUM_CLASSES; c++) {
+      s[c] = tri_mheap_alloc_typed_span(tri_class_pages[c], tri_class_nelems[c]);
+      tri_mspan_init(s[c], tri_spanclass_typed(c), 2);
+      cr_assert(tri_mspan_typed(s[c]) && !tri_mspan_noscan(s[c]) && s[c]->bits != &s[c]->bits0);
+      for (uint32_t i = 0; i < s[c]->nelems; i++) cr_assert_eq(*tri_mspan_type_at(s[c], i), 0, "class %u", c);
+      for (uint32_t i = 0; i < s[c]->nelems; i++) *tri_mspan_type_at(s[c], i) = (uint16_t)(c * 1024 + i);
+      for (uint32_t g = 0; g < s[c]->ngroups; g++)
+        cr_assert(s[c]->bits[g].alloc == 0 && s[c]->bits[g].mark == 0 && s[c]->bits[g].rfree == 0);
+      memset(s[c]->bits, 0xFF, s[c]->ngroups * sizeof *s[c]->bits);
+    }
+    tri_mheap_check();
+    for (unsigned c = 1; c < TRI_NUM_CLASSES; c++) {
+      for (uint32_t i = 0; i < s[c]->nelems; i++)
+        cr_assert_eq(*tri_mspan_type_at(s[c], i), (uint16_t)(c * 1024 + i), "class %u, slot %u", c, i);
+      tri_int_store_rel(&s[c]->state, TRI_SPAN_DEAD);
+      tri_mheap_free_span(s[c], false);
+    }
+  }
+}
+
 Test(mheap, remote_link_survives_death_and_rebirth) {
   cr_assert(tri_mheap_init(0));
   struct tri_mspan *s = span(1), *other = span(1);

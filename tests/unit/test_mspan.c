@@ -34,14 +34,17 @@ static unsigned ragged_class(void) {
 
 Test(mspan, init_gives_every_class_its_slots) {
   for (unsigned i = 2; i < TRI_NUM_SPANCLASSES; i++) {
-    struct tri_mspan *s = fresh(tri_class_pages[i / 2]);
+    unsigned c = tri_spanclass_size_class(i);
+    if (c == 0) continue;
+    struct tri_mspan *s = fresh(tri_class_pages[c]);
     s->owner = 5, s->room = 1, s->full = 1, s->clist = 2;
     tri_mspan_init(s, i, GEN);
     cr_assert_eq(s->state, TRI_SPAN_SMALL);
-    cr_assert_eq(s->elemsize, tri_class_size[i / 2]);
-    cr_assert_eq(s->nelems, tri_class_nelems[i / 2]);
+    cr_assert_eq(s->elemsize, tri_class_size[c]);
+    cr_assert_eq(s->nelems, tri_class_nelems[c]);
     cr_assert_eq(s->ngroups, (s->nelems + 63) / 64);
-    cr_assert_eq(tri_mspan_noscan(s), i % 2);
+    cr_assert_eq(tri_mspan_typed(s), i >= 2 * TRI_NUM_CLASSES);
+    cr_assert_eq(tri_mspan_noscan(s), !tri_mspan_typed(s) && i % 2);
     cr_assert_eq(s->sweepgen, GEN);
     cr_assert(s->owner == 0 && s->room == 0 && s->full == 0 && s->clist == 0);
     cr_assert(tri_mspan_empty(s) && tri_mspan_has_room(s));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "alloc/fixalloc.h"
+#include "alloc/mspan.h"
 #include "gc/work.h"
 
 enum { MANY = 100000, MARKERS = 4, PER_MARKER = 60000 };
@@ -27,11 +28,37 @@ static size_t drain(struct tri_work *w) {
 
 Test(work, grey_entries_pack_address_and_class) {
   uintptr_t address = 0x7fffffffff08;
-  for (unsigned spanclass = 0; spanclass < 136; spanclass++) {
-    uintptr_t grey = tri_grey(address, spanclass);
+  for (unsigned c = 0; c < 68; c++) {
+    uintptr_t grey = tri_grey(address, c << 8);
     cr_assert_eq(tri_grey_address(grey), address);
-    cr_assert_eq(tri_grey_class(grey), spanclass / 2);
-    cr_assert_eq(tri_grey_noscan(grey), spanclass % 2);
+    cr_assert_eq(tri_grey_class(grey), c);
+    cr_assert(!tri_grey_noscan(grey) && tri_grey_is_plain(grey));
+    cr_assert_eq(tri_grey_type(grey), 0);
+  }
+}
+
+Test(work, typed_entries_pack_the_type_too) {
+  for (unsigned type = 1; type < 1u << TRI_GREY_TYPE_BITS; type++)
+    for (unsigned c = 1; c < 68; c += 11) {
+      uintptr_t address = 0x7fffffffff08 + c * 8;
+      uintptr_t grey = tri_grey_typed(address, c << 8 | TRI_TAG_TYPED | TRI_TAG_SPECIAL, type);
+      cr_assert_eq(tri_grey_address(grey), address);
+      cr_assert_eq(tri_grey_class(grey), c + TRI_GREY_TYPED);
+      cr_assert_eq(tri_grey_type(grey), type);
+      cr_assert(!tri_grey_noscan(grey) && !tri_grey_is_plain(grey));
+    }
+}
+
+/* The type is not known yet, or there is none. */
+Test(work, tags_tell_plain_entries) {
+  uintptr_t address = 0x7fffffffff08;
+  for (unsigned c = 0; c < 68; c++) {
+    uintptr_t noscan = tri_grey(address, c << 8 | TRI_TAG_NOSCAN | TRI_TAG_SPECIAL);
+    uintptr_t typed = tri_grey(address, c << 8 | TRI_TAG_TYPED | TRI_TAG_SPECIAL);
+    cr_assert(!tri_grey_is_plain(noscan) && tri_grey_noscan(noscan));
+    cr_assert(!tri_grey_is_plain(typed) && !tri_grey_noscan(typed));
+    cr_assert_eq(tri_grey_address(typed), address);
+    cr_assert_eq(tri_grey_typed(address, c << 8 | TRI_TAG_TYPED | TRI_TAG_SPECIAL, 0), tri_grey(address, c << 8));
   }
 }
 
