@@ -62,6 +62,7 @@ __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
 static tri_aint being_swept;        /* spans in the hands of sweepers */
 static tri_aword born_marked_bytes; /* of the slots of spans that were born marked since the last flip */
 static tri_aword swept_live_bytes;  /* of the spans swept since the last flip */
+static tri_aword buried_pages;      /* of spans that died, since the start */
 static tri_aword deferred_bytes;    /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
@@ -204,6 +205,7 @@ void tri_mcentral_drain_pending(unsigned spanclass) {
 }
 
 static void bury(struct tri_mspan *s, bool reclaimed) {
+  tri_fetch_add_rlx(&buried_pages, s->npages);
   tri_int_store_rel(&s->state, TRI_SPAN_DEAD);
   tri_mheap_free_span(s, reclaimed);
 }
@@ -324,8 +326,16 @@ static void make_dirty(const struct tri_mspan *s) {
   for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
 }
 
+/* Where a memory limit leaves little room, pages of dead objects are looked for before others are taken. */
+static void sweep_for(size_t npages) {
+  uint64_t enough = tri_load_rlx(&buried_pages) + npages;
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++)
+    while (tri_load_rlx(&buried_pages) < enough && tri_mcentral_sweep_some(c, BATCH)) continue;
+}
+
 static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
                                   uint64_t token) {
+  if (tri_unlikely(tri_mheap_is_short())) sweep_for(npages);
   struct tri_mspan *s = tri_mheap_alloc_span(npages, align_pages, nelems);
   if (!s) return NULL;
   struct mcentral *m = &centrals[spanclass];

@@ -29,6 +29,7 @@
 #include "barrier/page.h"
 #include "barrier/policy.h"
 #include "gc/mark.h"
+#include "gc/plan.h"
 #include "gc/roots.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -211,7 +212,8 @@ bool tri_beside_may_go_on(void) {
   tri_fetch_add_rlx(&samples, 1);
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
-  if (live > 0 && (uint64_t)live > goal + goal / OVERSHOOT_DIVISOR) return false;
+  uint64_t slack = tri_plan_is_by_limit() ? 0 : goal / OVERSHOOT_DIVISOR;
+  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal + slack) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

@@ -21,6 +21,7 @@
 #include "gc/beside.h"
 #include "gc/cycle.h"
 #include "gc/exec.h"
+#include "gc/plan.h"
 #include "gc/pthread_hooks.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
@@ -54,11 +55,13 @@ static bool stress_due(void) {
 }
 
 void tri_port_heap_grew(uint64_t heap_live) {
+  tri_plan_follow();
   uint64_t trigger = tri_load_acq(&tri_state.trigger);
-  bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due();
-  if (!due) return;
-  tri_collector_request();
-  if (tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK && !tri_beside_is_outrun(heap_live)) return;
+  bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due(),
+       held_up = tri_plan_hold_up_ns(heap_live) != 0;
+  if (!due && !held_up) return;
+  if (due) tri_collector_request();
+  if (!held_up && tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK && !tri_beside_is_outrun(heap_live)) return;
   /* Makes the thread call tri_collector_help on its way out of the runtime. */
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
 }
@@ -96,8 +99,12 @@ void tri_collector_start(void) {
   tri_int_store_rel(&starting, 0);
 }
 
+static uint64_t hold_up_ns(void) {
+  return tri_plan_hold_up_ns(tri_load_rlx(&tri_state.heap_live));
+}
+
 bool tri_collector_wants_help(void) {
-  return pending();
+  return pending() || hold_up_ns() != 0;
 }
 
 /* live - goal is how far allocation is ahead of the collector, in bytes. While a cycle marks beside the program, under
@@ -107,7 +114,8 @@ static bool far_behind(void) {
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
   if (stress_bytes) return !marking;
   if (marking && tri_beside_is_outrun(live)) return true;
-  return (int64_t)live > 0 && live > goal && live - goal > goal / 16 + ((uint64_t)1 << 20);
+  uint64_t slack = tri_plan_is_by_limit() ? 0 : goal / 16 + ((uint64_t)1 << 20);
+  return (int64_t)live > 0 && live > goal && live - goal > slack;
 }
 
 static void wait_a_moment(void) {
@@ -117,8 +125,18 @@ static void wait_a_moment(void) {
   }
 }
 
+/* The collector rests; nobody wakes this thread. */
+static void wait_while_held_up(void) {
+  for (uint64_t waited = 0; waited < hold_up_ns(); waited += WAIT_STEP_NS)
+    tri_futex_wait(&served, tri_int_load_acq(&served), WAIT_STEP_NS);
+}
+
 void tri_collector_help(void) {
-  if (!pending() || tri_cycle_is_mine()) return;
+  if (tri_cycle_is_mine()) return;
+  if (!pending()) {
+    wait_while_held_up();
+    return;
+  }
   int saved_errno = errno;
   tri_collector_start();
   unsigned state = tri_int_load_acq(&thread_state);

@@ -36,6 +36,7 @@
 #include "gc/beside.h"
 #include "gc/checkmark.h"
 #include "gc/gctrace.h"
+#include "gc/limit.h"
 #include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
@@ -93,6 +94,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   settings = config;
   malloc_replaced = malloc_mode;
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
+  tri_limit_init(config);
   start_ns = tri_now_ns();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
   if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
@@ -236,6 +238,16 @@ static void account(void) {
   gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + beside_cpu_ns();
 }
 
+static void tell_plan(void) {
+  struct tri_cycle_times t = {.start = cycle.t_start,
+                              .mark = cycle.t_mark,
+                              .mark_done = cycle.t_mark_done,
+                              .end = cycle.t_end,
+                              .is_beside = cycle.is_beside};
+  tri_plan_cycle_took(&t, stats.num_gc);
+  tri_plan_renew(settings, 0);
+}
+
 static void print_page_line(void) {
   const struct tri_beside_stats *s = tri_beside_read_stats();
   char rounds[TRI_BESIDE_ROUNDS * 24] = "";
@@ -318,6 +330,7 @@ static void run_inside(enum tri_cycle_reason reason) {
   tell_barrier(tracked);
   if (!cycle.done) return;
   account();
+  tell_plan();
   publish_stats();
   if (settings->gctrace > 0) print_trace();
   if (settings->gctrace > 1 && cycle.is_beside) print_page_line();
@@ -380,6 +393,7 @@ void tri_cycle_sweep_rest(void) {
   }
   tri_cycle_lock();
   correct_live();
+  tri_plan_renew(settings, 0);
   size_t retained = retain_bytes();
   tri_cycle_unlock();
   enter(t);

@@ -26,6 +26,7 @@
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/epoll.h"
+#include "gc/plan.h"
 #include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
@@ -39,6 +40,7 @@ static bool prepared; /* written by the forking thread, world stopped */
 static void lock_all(void) {
   tri_roots_lock();
   tri_epoll_lock();
+  tri_plan_lock_for_fork();
   tri_mcentral_lock_all();
   tri_mheap_lock();
   tri_offheap_fork_prepare();
@@ -49,6 +51,7 @@ static void unlock_all(void) {
   tri_ownmap_unlock();
   tri_mheap_unlock();
   tri_mcentral_unlock_all();
+  tri_plan_unlock_for_fork();
   tri_epoll_unlock();
   tri_roots_unlock();
 }
