@@ -51,6 +51,8 @@ struct mcentral {
 enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
 /* Spans that change hands under one hold of a central's lock. */
 enum { BATCH = 16 };
+/* Spans looked at under one hold of a central's lock, each touching a few cache lines. */
+enum { LOOK_SPANS = 64 };
 /* The smallest page of a kernel. */
 enum { DIRTY_STEP = 4096 };
 /* How long to sleep while another thread sweeps: nobody wakes the sleeper. */
@@ -434,6 +436,41 @@ void tri_mcentral_retire(struct tri_mspan *s) {
   tri_lock_release(&m->lock);
   tri_store_rel(&s->owner, 0);
   bury(s, false);
+}
+
+/* Takes up to LOOK_SPANS from the end of the list; those that are not empty go to its head, so that the order stays
+ * when all have been looked at. Links the empty ones. Returns how many were looked at; *first is where a round began.
+ */
+static unsigned take_empty(struct mcentral *m, struct tri_mspan **first, struct tri_mspan **ret_empty) {
+  unsigned n = 0;
+  struct tri_mspan *s;
+  tri_lock_acquire(&m->lock);
+  while (n < LOOK_SPANS && (s = m->lists[TRI_CLIST_PARTIAL].tail) && s != *first) {
+    tri_mspan_collect_rfree(s);
+    list_unlink(m, s);
+    n++;
+    if (tri_mspan_empty(s)) {
+      s->cnext = *ret_empty;
+      *ret_empty = s;
+    } else {
+      list_push(m, s, TRI_CLIST_PARTIAL);
+      if (*first == NULL) *first = s;
+    }
+  }
+  tri_lock_release(&m->lock);
+  return n;
+}
+
+bool tri_mcentral_bury_some(unsigned spanclass, struct tri_mspan **first) {
+  struct tri_mspan *empty = NULL, *next;
+  if (*first == NULL) tri_mcentral_drain_pending(spanclass);
+  if (spanclass < 2 || markers_may_look()) return false;
+  unsigned looked = take_empty(&centrals[spanclass], first, &empty);
+  for (; empty; empty = next) {
+    next = empty->cnext;
+    bury(empty, false);
+  }
+  return looked == LOOK_SPANS;
 }
 
 struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan) {

@@ -21,6 +21,7 @@
 #include "gc/beside.h"
 #include "gc/cycle.h"
 #include "gc/exec.h"
+#include "gc/monitor.h"
 #include "gc/plan.h"
 #include "gc/pthread_hooks.h"
 #include "gc/stop.h"
@@ -56,12 +57,16 @@ static bool stress_due(void) {
 
 void tri_port_heap_grew(uint64_t heap_live) {
   tri_plan_follow();
+  tri_monitor_live_is(heap_live);
   uint64_t trigger = tri_load_acq(&tri_state.trigger);
   bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due(),
        held_up = tri_plan_hold_up_ns(heap_live) != 0;
-  if (!due && !held_up) return;
+  bool want_thread = tri_monitor_is_wanted();
+  if (!due && !held_up && !want_thread) return;
   if (due) tri_collector_request();
-  if (!held_up && tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK && !tri_beside_is_outrun(heap_live)) return;
+  if (!held_up && !want_thread && tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK &&
+      !tri_beside_is_outrun(heap_live))
+    return;
   /* Makes the thread call tri_collector_help on its way out of the runtime. */
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
 }
@@ -97,6 +102,7 @@ void tri_collector_start(void) {
     }
   }
   tri_int_store_rel(&starting, 0);
+  tri_monitor_start();
 }
 
 static uint64_t hold_up_ns(void) {
@@ -104,7 +110,7 @@ static uint64_t hold_up_ns(void) {
 }
 
 bool tri_collector_wants_help(void) {
-  return pending() || hold_up_ns() != 0;
+  return pending() || hold_up_ns() != 0 || tri_monitor_is_wanted();
 }
 
 /* live - goal is how far allocation is ahead of the collector, in bytes. While a cycle marks beside the program, under
@@ -131,22 +137,24 @@ static void wait_while_held_up(void) {
     tri_futex_wait(&served, tri_int_load_acq(&served), WAIT_STEP_NS);
 }
 
-void tri_collector_help(void) {
-  if (tri_cycle_is_mine()) return;
-  if (!pending()) {
-    wait_while_held_up();
-    return;
-  }
-  int saved_errno = errno;
+static void help_with_cycle(void) {
   tri_collector_start();
-  unsigned state = tri_int_load_acq(&thread_state);
-  if (state == REFUSED && tri_int_cas_acq_rel(&serving, 0, 1)) {
+  unsigned started = tri_int_load_acq(&thread_state);
+  if (started == REFUSED && tri_int_cas_acq_rel(&serving, 0, 1)) {
     serve();
     tri_cycle_sweep_rest();
     tri_int_store_rel(&serving, 0);
-  } else if (state != NOT_STARTED) {
+  } else if (started != NOT_STARTED) {
     wait_a_moment();
   }
+}
+
+void tri_collector_help(void) {
+  if (tri_cycle_is_mine()) return;
+  int saved_errno = errno;
+  if (pending()) help_with_cycle();
+  if (tri_monitor_is_wanted() && !tri_pthread_creating()) tri_monitor_start();
+  wait_while_held_up();
   errno = saved_errno;
 }
 

@@ -21,6 +21,7 @@
 #include "internal/check.h"
 
 #define DEFAULT_GOGC 100
+#define DEFAULT_PERIOD 120
 #define SIZES "digits with an optional B, KiB, MiB, GiB or TiB"
 
 void tri_config_init_defaults(struct tri_config *c) {
@@ -31,6 +32,7 @@ void tri_config_init_defaults(struct tri_config *c) {
   c->madvdontneed = 1;
   c->barrier = TRI_BARRIER_AUTO;
   c->memory_limit = UINT64_MAX;
+  c->period_seconds = DEFAULT_PERIOD;
 }
 
 /* `where` is the variable, or the variable and its key, up to the value. */
@@ -97,6 +99,13 @@ static bool set_signal(struct tri_config *c, struct tri_slice v) {
   return ok;
 }
 
+static bool set_period(struct tri_config *c, struct tri_slice v) {
+  int32_t n;
+  bool ok = tri_parse_int32(v, &n) && n >= 0;
+  c->period_seconds = ok ? n : DEFAULT_PERIOD;
+  return ok;
+}
+
 /* The value was taken over by find_strict; here it is only judged. */
 static bool set_strict(struct tri_config *c, struct tri_slice v) {
   return tri_slice_is(v, "1") || tri_slice_is(v, "0");
@@ -114,6 +123,7 @@ static const struct key {
     {"barrier", set_barrier, "auto, page, stw", "using auto"},
     {"cgroups", set_cgroups, "a directory name of 1 to 511 bytes", "using the system's files"},
     {"log", set_log, "a file name of 1 to 511 bytes", "using stderr"},
+    {"period", set_period, "seconds", "using 120"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
     {"strict", set_strict, "0, 1", "using 0"},
     {"stress", set_stress, SIZES, "using no stress"},
@@ -132,7 +142,7 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   if (!k) {
     reject(c, "TRICOLOR", setting,
            "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/stw, cgroups=DIR, log=FILE, "
-           "signal=N, strict=0/1, stress=SIZE",
+           "period=SECONDS, signal=N, strict=0/1, stress=SIZE",
            "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];

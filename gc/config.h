@@ -20,7 +20,8 @@ struct tri_config {
   uint64_t memory_limit; /* GOMEMLIMIT; UINT64_MAX: none */
   bool limit_is_auto;    /* of the cgroup, re-read while running */
   int gctrace, gcpacertrace, scavtrace, gcstoptheworld, gccheckmark, clobberfree, madvdontneed; /* GODEBUG */
-  int signal; /* that stops threads; 0: choose */
+  int period_seconds; /* a cycle after so long without one; 0: never */
+  int signal;         /* that stops threads; 0: choose */
   bool strict;
   size_t stress_bytes; /* collect each time so many bytes were allocated; 0: off */
   enum tri_barrier_request barrier;

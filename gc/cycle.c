@@ -7,6 +7,7 @@
  *
  * Either the world is stopped from MARK to the end of TERMINATION, as Go does with gcstoptheworld=1, or it is started
  * again in MARK, once the roots' objects are grey, and stopped a second time to end it: gc/beside.c marks in between.
+ * Once all is swept, by whoever finds that out: plan, scavenger (gc/scavenger.c), lines.
  * The log line prints three times: until marking began, marking, from its end until the world runs.
  *
  * In API mode the whole cycle happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
@@ -35,18 +36,18 @@
 #include "alloc/mcentral.h"
 #include "gc/beside.h"
 #include "gc/checkmark.h"
+#include "gc/collector.h"
 #include "gc/gctrace.h"
 #include "gc/limit.h"
+#include "gc/monitor.h"
 #include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
+#include "gc/scavenger.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
-
-/* Long enough that a fault costs little beside filling it; design.md section 3. */
-enum { RELEASE_RUN_BYTES = 1 << 20 };
 
 static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
 static const struct tri_config *settings;
@@ -64,11 +65,10 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
-  uint64_t inuse_bytes;                /* in spans when marking ended */
   struct tri_mark_totals mark, beside; /* all; what was done while the program ran */
   bool is_beside;
   bool done;
-  bool corrected; /* the sweep's count of live bytes was taken over */
+  bool told_swept; /* tell_swept has done its work */
 } cycle;
 static uint64_t last_scanned_bytes; /* by the cycle before */
 static uint64_t gc_cpu_ns;          /* since the start, for the percentage */
@@ -95,6 +95,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   malloc_replaced = malloc_mode;
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
   tri_limit_init(config);
+  tri_monitor_init(config);
   start_ns = tri_now_ns();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
   if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
@@ -125,12 +126,6 @@ static void check_marks(void) {
   if (settings->gccheckmark) tri_checkmark_run();
 }
 
-static uint64_t inuse_now(void) {
-  struct tri_mheap_stats heap;
-  tri_mheap_read_stats(&heap);
-  return heap.inuse_bytes;
-}
-
 /* The rest of MARK, and TERMINATION; world stopped, roots listed. */
 static void mark_and_terminate(void) {
   tri_worker_mark_to_the_end();
@@ -142,7 +137,6 @@ static void mark_and_terminate(void) {
   if (cycle.is_beside)
     tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.beside.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
                    cycle.beside.cpu_ns);
-  cycle.inuse_bytes = inuse_now();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   tri_store_rel(&tri_state.heap_live, marked);
@@ -233,6 +227,7 @@ static void account(void) {
   last_scanned_bytes = cycle.mark.scanned_bytes;
   stats.num_gc++;
   if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
+  stats.last_end_ns = cycle.t_end;
   stats.pause_total_ns += first + last;
   stats.pause_max_ns = tri_max(stats.pause_max_ns, tri_max(first, last));
   gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + beside_cpu_ns();
@@ -279,23 +274,6 @@ static void print_trace(void) {
   tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
 }
 
-/*
- * What stays resident after a sweep, by the rule of Go's scavenger: what spans held when marking ended, scaled as the
- * goal moved, and a tenth. Giving all free runs back after every cycle cost a quarter of the time of a program that
- * leaks: the same pages were faulted in again at once.
- */
-static size_t retain_bytes(void) {
-  uint64_t goal = tri_load_rlx(&tri_state.goal), last = stats.heap_goal, ballast = settings->ballast_bytes;
-  double moved =
-      goal == UINT64_MAX || last == UINT64_MAX ? 1.0 : (double)(goal - ballast) / (double)(last - ballast + 1);
-  return (size_t)((double)cycle.inuse_bytes * moved * 1.1);
-}
-
-static void sweep_and_release(void) {
-  sweep_all();
-  tri_mheap_release_free(RELEASE_RUN_BYTES, retain_bytes());
-}
-
 static void tell_barrier(bool tracked) {
   uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
   if (tracked) tri_beside_end(&cycle.mark, cycle.is_beside ? last_stop : UINT64_MAX);
@@ -305,12 +283,24 @@ static void tell_barrier(bool tracked) {
 /* A cycle beside the program counts objects that are freed before it ends, and spans that are born meanwhile as if they
  * were full. The sweep has counted exactly. */
 static void correct_live(void) {
-  if (!cycle.is_beside || !cycle.done || cycle.corrected || !tri_mcentral_all_swept()) return;
-  cycle.corrected = true;
   uint64_t assumed = cycle.mark.marked_bytes, exact = tri_mcentral_swept_live_bytes();
   tri_fetch_add_rlx(&tri_state.heap_live, exact - assumed);
   uint64_t marked = exact + settings->ballast_bytes;
   publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
+}
+
+/* If the last cycle is swept, tells whom it concerns, once. Inside the runtime. */
+static void tell_swept(void) {
+  if (!cycle.done || cycle.told_swept || !tri_mcentral_all_swept()) return;
+  cycle.told_swept = true;
+  if (cycle.is_beside) correct_live();
+  tri_plan_renew(settings, 0);
+  tri_scavenger_print(false);
+  if (tri_monitor_runs()) {
+    tri_monitor_kick();
+  } else {
+    tri_scavenger_release_now();
+  }
 }
 
 static void publish_stats(void) {
@@ -323,7 +313,7 @@ static void publish_stats(void) {
 
 static void run_inside(enum tri_cycle_reason reason) {
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
-  correct_live();
+  tell_swept();
   cycle = (struct cycle){.reason = reason};
   bool tracked = cycle.is_beside = tri_beside_begin(settings, malloc_replaced);
   collect();
@@ -358,8 +348,8 @@ TRI_NOINLINE static void run(const struct run *r) {
   enter(t);
   run_inside(r->reason);
   if (r->sweep_all_now) {
-    sweep_and_release();
-    correct_live();
+    sweep_all();
+    tell_swept();
   }
   leave(t);
   tri_cycle_unlock();
@@ -392,13 +382,21 @@ void tri_cycle_sweep_rest(void) {
     leave(t);
   }
   tri_cycle_lock();
-  correct_live();
-  tri_plan_renew(settings, 0);
-  size_t retained = retain_bytes();
-  tri_cycle_unlock();
   enter(t);
-  tri_mheap_release_free(RELEASE_RUN_BYTES, retained);
+  tell_swept();
   leave(t);
+  tri_cycle_unlock();
+}
+
+void tri_cycle_replan(void) {
+  struct tri_thread *t = tri_self;
+  tri_cycle_lock();
+  enter(t);
+  tri_plan_renew(settings, 0);
+  leave(t);
+  tri_cycle_unlock();
+  int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
+  if (live > 0 && (uint64_t)live >= tri_load_rlx(&tri_state.trigger)) tri_collector_request();
 }
 
 void tri_cycle_read_stats(struct tri_cycle_stats *ret) {

@@ -26,6 +26,7 @@
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/epoll.h"
+#include "gc/monitor.h"
 #include "gc/plan.h"
 #include "gc/pthread_hooks.h"
 #include "gc/roots.h"
@@ -98,6 +99,7 @@ static void in_child(void) {
   tri_pthread_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();
+  tri_monitor_after_fork();
   tri_beside_after_fork();
   tri_log_after_fork();
   finish();

@@ -138,6 +138,7 @@ static void assert_defaults(const struct tri_config *c) {
   cr_assert_eq(c->signal, d.signal);
   cr_assert_eq(c->strict, d.strict);
   cr_assert_eq(c->stress_bytes, d.stress_bytes);
+  cr_assert_eq(c->period_seconds, d.period_seconds);
   cr_assert_eq(c->barrier, d.barrier);
   cr_assert_str_eq(c->log_path, d.log_path);
   cr_assert_str_eq(c->cgroup_root, d.cgroup_root);
@@ -189,12 +190,14 @@ Test(config, everything_at_once) {
 }
 
 Test(config, memory_limit) {
-  struct tri_config c = PARSE("GOMEMLIMIT=auto", "TRICOLOR=cgroups=/tmp/x", "GODEBUG=scavtrace=1,gcpacertrace=2");
+  struct tri_config c =
+      PARSE("GOMEMLIMIT=auto", "TRICOLOR=cgroups=/tmp/x,period=7", "GODEBUG=scavtrace=1,gcpacertrace=2");
   cr_assert_str_empty(said);
   cr_assert(c.limit_is_auto);
   cr_assert_eq(c.memory_limit, UINT64_MAX);
   cr_assert_str_eq(c.cgroup_root, "/tmp/x");
   cr_assert_eq(c.scavtrace, 1);
+  cr_assert_eq(c.period_seconds, 7);
   cr_assert_eq(c.gcpacertrace, 2);
   c = PARSE("GOMEMLIMIT=off");
   cr_assert_str_empty(said);
@@ -250,6 +253,7 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"TRICOLOR=collect", {"TRICOLOR=collect: ", "ignoring"}},
       {"TRICOLOR=Collect=off", {"Collect=off", "ignoring"}},
       {"TRICOLOR=log=", {"log=: ", "file name", "stderr"}},
+      {"TRICOLOR=period=-1", {"period=-1", "seconds", "using 120"}},
       {"TRICOLOR=signal=9", {"signal=9", "real-time", "choosing"}},
       {"TRICOLOR=signal=65", {"signal=65", "real-time"}},
       {"TRICOLOR=signal=x", {"signal=x", "real-time"}},
