@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alloc/offheap.h"
+#include "gc/api.h"
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/heap.h"
@@ -44,6 +45,10 @@ static struct tri_thread *enter_registered(void) {
     t = tri_thread_register();
   }
   return t && tri_runtime_enter(t) ? t : NULL;
+}
+
+struct tri_thread *tri_api_enter(void) {
+  return enter_registered();
 }
 
 void *tri_alloc_uncollectable(size_t size) {

@@ -49,6 +49,13 @@ void tri_collector_request(void) {
   tri_futex_wake(&wanted, 1);
 }
 
+void tri_collector_request_if_due(void) {
+  int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
+  if (live <= 0 || (uint64_t)live < tri_load_acq(&tri_state.trigger)) return;
+  tri_collector_request();
+  tri_collector_start();
+}
+
 static bool stress_due(void) {
   if (stress_bytes == 0) return false;
   uint64_t total = tri_load_rlx(&tri_state.total_alloc), mark = tri_load_rlx(&stress_mark);

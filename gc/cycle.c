@@ -38,6 +38,7 @@
 #include "gc/checkmark.h"
 #include "gc/collector.h"
 #include "gc/gctrace.h"
+#include "gc/history.h"
 #include "gc/limit.h"
 #include "gc/monitor.h"
 #include "gc/pages.h"
@@ -71,7 +72,6 @@ static struct cycle {
   bool told_swept; /* tell_swept has done its work */
 } cycle;
 static uint64_t last_scanned_bytes; /* by the cycle before */
-static uint64_t gc_cpu_ns;          /* since the start, for the percentage */
 
 static struct tri_cycle_stats stats; /* guarded by cycle_lock */
 /* A copy that can be had while a cycle runs: the holder of cycle_lock writes, and the version is odd meanwhile. */
@@ -90,13 +90,22 @@ static void publish_plan(uint64_t marked, uint64_t reclaimed) {
   tri_plan_publish(settings, &in);
 }
 
+static void publish_stats(void) {
+  uint64_t words[STATS_WORDS];
+  memcpy(words, &stats, sizeof words);
+  tri_int_fetch_add_acq_rel(&published_version, 1);
+  for (int i = 0; i < STATS_WORDS; i++) tri_store_rel(&published[i], words[i]);
+  tri_int_fetch_add_acq_rel(&published_version, 1);
+}
+
 void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   settings = config;
   malloc_replaced = malloc_mode;
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
   tri_limit_init(config);
   tri_monitor_init(config);
-  start_ns = tri_now_ns();
+  start_ns = stats.start_ns = tri_now_ns();
+  publish_stats();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
   if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
 }
@@ -228,9 +237,15 @@ static void account(void) {
   stats.num_gc++;
   if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
   stats.last_end_ns = cycle.t_end;
+  stats.pause_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs;
+  stats.mark_cpu_ns += beside_cpu_ns();
+  stats.heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes;
+  stats.scanned_bytes = cycle.mark.scanned_bytes;
+  stats.stack_bytes = tri_roots_stack_bytes();
+  stats.globals_bytes = tri_roots_globals_bytes();
+  tri_history_add(first + last);
   stats.pause_total_ns += first + last;
   stats.pause_max_ns = tri_max(stats.pause_max_ns, tri_max(first, last));
-  gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + beside_cpu_ns();
 }
 
 static void tell_plan(void) {
@@ -257,19 +272,20 @@ static void print_page_line(void) {
 static void print_trace(void) {
   uint64_t procs = tri_worker_procs();
   uint64_t stw1 = cycle.t_mark - cycle.t_start, stw2 = cycle.t_end - cycle.t_mark_done;
-  struct tri_gctrace t = {.num_gc = (uint32_t)stats.num_gc,
-                          .since_start_ns = cycle.t_start - start_ns,
-                          .percent = (int)(gc_cpu_ns * 100 / ((cycle.t_end - start_ns) * procs)),
-                          .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
-                          .cpu_ns = {stw1 * procs, 0, beside_cpu_ns(), 0, stw2 * procs},
-                          .heap_start = cycle.heap_start,
-                          .heap_end = cycle.heap_end,
-                          .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
-                          .goal = stats.heap_goal,
-                          .stack_bytes = tri_roots_stack_bytes(),
-                          .globals_bytes = tri_roots_globals_bytes(),
-                          .procs = (uint32_t)procs,
-                          .forced = cycle.reason == TRI_CYCLE_USER};
+  struct tri_gctrace t = {
+      .num_gc = (uint32_t)stats.num_gc,
+      .since_start_ns = cycle.t_start - start_ns,
+      .percent = (int)((stats.pause_cpu_ns + stats.mark_cpu_ns) * 100 / ((cycle.t_end - start_ns) * procs)),
+      .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
+      .cpu_ns = {stw1 * procs, 0, beside_cpu_ns(), 0, stw2 * procs},
+      .heap_start = cycle.heap_start,
+      .heap_end = cycle.heap_end,
+      .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
+      .goal = stats.heap_goal,
+      .stack_bytes = tri_roots_stack_bytes(),
+      .globals_bytes = tri_roots_globals_bytes(),
+      .procs = (uint32_t)procs,
+      .forced = cycle.reason == TRI_CYCLE_USER};
   char line[TRI_GCTRACE_SIZE];
   tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
 }
@@ -301,14 +317,6 @@ static void tell_swept(void) {
   } else {
     tri_scavenger_release_now();
   }
-}
-
-static void publish_stats(void) {
-  uint64_t words[STATS_WORDS];
-  memcpy(words, &stats, sizeof words);
-  tri_int_fetch_add_acq_rel(&published_version, 1);
-  for (int i = 0; i < STATS_WORDS; i++) tri_store_rel(&published[i], words[i]);
-  tri_int_fetch_add_acq_rel(&published_version, 1);
 }
 
 static void run_inside(enum tri_cycle_reason reason) {
@@ -388,15 +396,20 @@ void tri_cycle_sweep_rest(void) {
   tri_cycle_unlock();
 }
 
-void tri_cycle_replan(void) {
+void tri_cycle_replan_locked(int64_t added) {
   struct tri_thread *t = tri_self;
-  tri_cycle_lock();
+  if (!settings || !settings->collect) return;
   enter(t);
-  tri_plan_renew(settings, 0);
+  tri_plan_renew(settings, added);
   leave(t);
+  tri_monitor_kick();
+}
+
+void tri_cycle_replan(void) {
+  tri_cycle_lock();
+  tri_cycle_replan_locked(0);
   tri_cycle_unlock();
-  int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
-  if (live > 0 && (uint64_t)live >= tri_load_rlx(&tri_state.trigger)) tri_collector_request();
+  tri_collector_request_if_due();
 }
 
 void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
