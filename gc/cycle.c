@@ -41,6 +41,7 @@
 #include "gc/history.h"
 #include "gc/limit.h"
 #include "gc/monitor.h"
+#include "gc/pacertrace.h"
 #include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
@@ -49,6 +50,7 @@
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
+#include "pacer/assist_ratio.h"
 
 static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
 static const struct tri_config *settings;
@@ -66,6 +68,9 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
+  uint64_t expected_work;              /* what the cycle before scanned */
+  uint64_t pages;                      /* to sweep; gcpacertrace only */
+  double cons_mark;                    /* that it was planned with */
   struct tri_mark_totals mark, beside; /* all; what was done while the program ran */
   bool is_beside;
   bool done;
@@ -135,6 +140,12 @@ static void check_marks(void) {
   if (settings->gccheckmark) tri_checkmark_run();
 }
 
+static uint64_t pages_in_use(void) {
+  struct tri_mheap_stats heap;
+  tri_mheap_read_stats(&heap);
+  return heap.inuse_bytes >> TRI_PAGE_SHIFT;
+}
+
 /* The rest of MARK, and TERMINATION; world stopped, roots listed. */
 static void mark_and_terminate(void) {
   tri_worker_mark_to_the_end();
@@ -146,6 +157,7 @@ static void mark_and_terminate(void) {
   if (cycle.is_beside)
     tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.beside.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
                    cycle.beside.cpu_ns);
+  if (settings->gcpacertrace > 0) cycle.pages = pages_in_use();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   tri_store_rel(&tri_state.heap_live, marked);
@@ -204,6 +216,8 @@ static void abandon_mark(void) {
 
 TRI_NOINLINE static void collect(void) {
   cycle.t_start = tri_now_ns();
+  cycle.expected_work = last_scanned_bytes;
+  cycle.cons_mark = tri_plan_cons_mark();
   stop();
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();
@@ -290,6 +304,56 @@ static void print_trace(void) {
   tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
 }
 
+/* There are no assists: the ratio is what they would have been asked for. */
+static void print_pacer_start(void) {
+  struct tri_assist_input in = {.gc_percent = settings->gc_percent,
+                                .heap_goal = stats.heap_goal,
+                                .triggered = cycle.heap_start,
+                                .heap_live = cycle.heap_start,
+                                .work_expected = cycle.expected_work,
+                                .work_max = cycle.heap_start};
+  struct tri_pacertrace_start t = {
+      .assist_ratio = tri_assist_ratio(&in).work_per_byte,
+      .scan_bytes = cycle.heap_start,
+      .heap_live = cycle.heap_start,
+      .heap_goal = stats.heap_goal,
+      .dedicated = (int)(cycle.is_beside ? tri_max(1, cycle.mark.markers / 4) : cycle.mark.markers)};
+  char line[TRI_PACERTRACE_SIZE];
+  tri_log_raw(line, tri_pacertrace_start(line, sizeof line, &t));
+}
+
+static void print_pacer_end(void) {
+  uint64_t roots = stats.stack_bytes + stats.globals_bytes, scanned = cycle.mark.scanned_bytes;
+  double wall = (double)(cycle.t_mark_done - cycle.t_mark) * tri_worker_procs();
+  struct tri_pacertrace_end t = {.utilization = wall > 0 ? (double)beside_cpu_ns() / wall : 0,
+                                 .heap_work = scanned > roots ? scanned - roots : 0,
+                                 .stack_work = stats.stack_bytes,
+                                 .globals_work = stats.globals_bytes,
+                                 .expected_work = cycle.expected_work,
+                                 .triggered = cycle.heap_start,
+                                 .heap_live = cycle.heap_end,
+                                 .heap_goal = stats.heap_goal,
+                                 .cons_mark = cycle.cons_mark};
+  char line[TRI_PACERTRACE_SIZE];
+  tri_log_raw(line, tri_pacertrace_end(line, sizeof line, &t));
+}
+
+/* As in Go the second line is left out where nothing was allocated while marking. */
+static void print_pacer(void) {
+  if (settings->gcpacertrace <= 0) return;
+  print_pacer_start();
+  if (cycle.heap_end > cycle.heap_start) print_pacer_end();
+}
+
+static void print_pacer_sweep(void) {
+  if (settings->gcpacertrace <= 0) return;
+  uint64_t live = tri_load_rlx(&tri_state.heap_live), marked = stats.heap_marked;
+  struct tri_pacertrace_sweep t = {
+      .heap_live = live, .allocated = live > marked ? live - marked : 0, .pages = cycle.pages};
+  char line[TRI_PACERTRACE_SIZE];
+  tri_log_raw(line, tri_pacertrace_sweep(line, sizeof line, &t));
+}
+
 static void tell_barrier(bool tracked) {
   uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
   if (tracked) tri_beside_end(&cycle.mark, cycle.is_beside ? last_stop : UINT64_MAX);
@@ -311,6 +375,7 @@ static void tell_swept(void) {
   cycle.told_swept = true;
   if (cycle.is_beside) correct_live();
   tri_plan_renew(settings, 0);
+  print_pacer_sweep();
   tri_scavenger_print(false);
   if (tri_monitor_runs()) {
     tri_monitor_kick();
@@ -330,6 +395,7 @@ static void run_inside(enum tri_cycle_reason reason) {
   account();
   tell_plan();
   publish_stats();
+  print_pacer();
   if (settings->gctrace > 0) print_trace();
   if (settings->gctrace > 1 && cycle.is_beside) print_page_line();
 }

@@ -190,6 +190,10 @@ void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_
   tri_cons_mark_add(&cons_mark, &m);
 }
 
+double tri_plan_cons_mark(void) {
+  return cons_mark.estimate;
+}
+
 static void tell_limited(void) {
   if (told_limited) return;
   told_limited = true;

@@ -29,6 +29,9 @@ uint64_t tri_plan_hold_up_ns(uint64_t heap_live);
 void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_bytes, uint64_t duration_ns,
                     uint64_t cpu_ns);
 
+/* What of it: bytes allocated for each byte marked, and CPU. By the holder of the cycle lock. */
+double tri_plan_cons_mark(void);
+
 /* When a cycle stopped the world, and for how long, so that collecting for the memory limit takes no more than half of
  * the CPU time. By the holder of the cycle lock; tri_plan_publish or renew follows. */
 struct tri_cycle_times {

@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
   if (!probe_live()) return 0;
   CHECK(full >= mib, "%zu MiB resident", full);
   CHECK(resident_mib(lazy) <= allowed_mib(), "%zu MiB resident", resident_mib(lazy));
-  CHECK(probe_cycles() == cycles, "a collection happened");
+  CHECK(probe_cycles() <= cycles + 1, "%lu collections", probe_cycles() - cycles); /* one may have been on its way */
   puts("ok");
   return 0;
 }
