@@ -51,6 +51,8 @@ struct mcentral {
 enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
 /* Spans that change hands under one hold of a central's lock. */
 enum { BATCH = 16 };
+/* Spans looked at under one hold of a central's lock, each touching a few cache lines. */
+enum { LOOK_SPANS = 64 };
 /* The smallest page of a kernel. */
 enum { DIRTY_STEP = 4096 };
 /* How long to sleep while another thread sweeps: nobody wakes the sleeper. */
@@ -62,6 +64,7 @@ __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
 static tri_aint being_swept;        /* spans in the hands of sweepers */
 static tri_aword born_marked_bytes; /* of the slots of spans that were born marked since the last flip */
 static tri_aword swept_live_bytes;  /* of the spans swept since the last flip */
+static tri_aword buried_pages;      /* of spans that died, since the start */
 static tri_aword deferred_bytes;    /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
@@ -204,6 +207,7 @@ void tri_mcentral_drain_pending(unsigned spanclass) {
 }
 
 static void bury(struct tri_mspan *s, bool reclaimed) {
+  tri_fetch_add_rlx(&buried_pages, s->npages);
   tri_int_store_rel(&s->state, TRI_SPAN_DEAD);
   tri_mheap_free_span(s, reclaimed);
 }
@@ -324,8 +328,16 @@ static void make_dirty(const struct tri_mspan *s) {
   for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
 }
 
+/* Where a memory limit leaves little room, pages of dead objects are looked for before others are taken. */
+static void sweep_for(size_t npages) {
+  uint64_t enough = tri_load_rlx(&buried_pages) + npages;
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++)
+    while (tri_load_rlx(&buried_pages) < enough && tri_mcentral_sweep_some(c, BATCH)) continue;
+}
+
 static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
                                   uint64_t token, unsigned type) {
+  if (tri_unlikely(tri_mheap_is_short())) sweep_for(npages);
   bool typed = tri_spanclass_is_typed(spanclass);
   struct tri_mspan *s =
       typed ? tri_mheap_alloc_typed_span(npages, nelems) : tri_mheap_alloc_span(npages, align_pages, nelems);
@@ -428,6 +440,41 @@ void tri_mcentral_retire(struct tri_mspan *s) {
   tri_lock_release(&m->lock);
   tri_store_rel(&s->owner, 0);
   bury(s, false);
+}
+
+/* Takes up to LOOK_SPANS from the end of the list; those that are not empty go to its head, so that the order stays
+ * when all have been looked at. Links the empty ones. Returns how many were looked at; *first is where a round began.
+ */
+static unsigned take_empty(struct mcentral *m, struct tri_mspan **first, struct tri_mspan **ret_empty) {
+  unsigned n = 0;
+  struct tri_mspan *s;
+  tri_lock_acquire(&m->lock);
+  while (n < LOOK_SPANS && (s = m->lists[TRI_CLIST_PARTIAL].tail) && s != *first) {
+    tri_mspan_collect_rfree(s);
+    list_unlink(m, s);
+    n++;
+    if (tri_mspan_empty(s)) {
+      s->cnext = *ret_empty;
+      *ret_empty = s;
+    } else {
+      list_push(m, s, TRI_CLIST_PARTIAL);
+      if (*first == NULL) *first = s;
+    }
+  }
+  tri_lock_release(&m->lock);
+  return n;
+}
+
+bool tri_mcentral_bury_some(unsigned spanclass, struct tri_mspan **first) {
+  struct tri_mspan *empty = NULL, *next;
+  if (*first == NULL) tri_mcentral_drain_pending(spanclass);
+  if (spanclass < 2 || markers_may_look()) return false;
+  unsigned looked = take_empty(&centrals[spanclass], first, &empty);
+  for (; empty; empty = next) {
+    next = empty->cnext;
+    bury(empty, false);
+  }
+  return looked == LOOK_SPANS;
 }
 
 struct tri_mspan *tri_mcentral_alloc_large(size_t npages, size_t align_pages, bool noscan) {

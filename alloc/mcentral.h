@@ -40,6 +40,12 @@ void tri_mcentral_notify_rfree(struct tri_mspan *s);
 /* Spans whose remote frees this central was told of: makes those with room available. */
 void tri_mcentral_drain_pending(unsigned spanclass);
 
+/* Spans in no cache in which the program has freed every slot: their pages go back to mheap. Looks at 64 of those that
+ * have room, or does nothing while a cycle marks; *first, NULL at first, is kept from call to call. False: all have
+ * been seen. (Not before the end of time, perhaps, when others change the list: the caller counts.) Inside the runtime.
+ */
+bool tri_mcentral_bury_some(unsigned spanclass, struct tri_mspan **first);
+
 /* Sweeps at most `max` spans of the class, and no more than 16. Returns how many; 0 when none was left to sweep. */
 unsigned tri_mcentral_sweep_some(unsigned spanclass, unsigned max);
 /* Returns when s has been swept in this generation, by this thread or another. False when s died by that. */

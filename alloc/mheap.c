@@ -16,6 +16,8 @@
  *
  * Giving memory back happens outside the lock, piece by piece, since the kernel needs up to a millisecond for 8 MiB:
  * the piece is taken out of the free set meanwhile. Whoever finds the heap full, and fork, waits for the piece.
+ * An allocation that passes what may stay resident (set by gc/plan.c and gc/scavenger.c) gives back on the spot, after
+ * it has let go of the lock: first runs of 64 KiB, then whatever is free.
  * Forbidden here: touching the memory of pages; logging under the lock.
  */
 #include "alloc/mheap.h"
@@ -33,8 +35,12 @@
 #define RESERVE_MIN ((size_t)64 << 20)
 #define GROW_MIN_PAGES ((size_t)TRI_CHUNK_PAGES)
 #define GROW_MAX_PAGES ((size_t)TRI_CHUNK_PAGES * 16)
-#define RELEASE_PIECE ((size_t)1024) /* pages */
-#define TABLE_STEP ((size_t)65536)   /* the largest kernel page */
+#define RELEASE_PIECE ((size_t)1024)   /* pages */
+#define EAGER_RUN ((size_t)64 << 10)   /* what an allocation gives back is in runs of this, if there are such */
+#define EAGER_STEP ((size_t)256 << 10) /* and so much more than it must, so that it does so seldom */
+#define SHORT_OF ((size_t)4 << 20)
+#define DENSE_FREE_PAGES ((size_t)TRI_CHUNK_PAGES / 32)
+#define TABLE_STEP ((size_t)65536) /* the largest kernel page */
 #define MAX_GROUPS 16
 #define NPOOLS 5 /* of 1 (typed only), 2, 4, 8 and 16 bit groups */
 #define TYPES_BYTES(groups) ((groups)*64 * sizeof(uint16_t))
@@ -54,11 +60,18 @@ static struct {
   size_t in_flight;   /* pages of heap.releasing */
   tri_aint releasing; /* 1 while a piece is on its way back to the system; futex word */
   size_t nwaiting;    /* threads that wait for it */
+  bool lazily;        /* MADV_FREE: released pages may hold old data; set once */
+  bool grown;         /* since the lock was taken */
+  /* Without the lock. */
+  tri_aword most_retained, retained_on_growth, eager_bytes;
+  tri_aint is_short, gives_back;
   struct tri_fixalloc span_pool;
   struct tri_fixalloc group_pool[NPOOLS];
   struct tri_fixalloc typed_pool[NPOOLS]; /* the types of 64 slots for each group, then the groups */
 } heap = {
     .lock = TRI_LOCK_INIT(TRI_RANK_HEAP),
+    .most_retained = SIZE_MAX,
+    .retained_on_growth = SIZE_MAX,
     .span_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_mspan)),
     .group_pool = {TRI_FIXALLOC_INIT(sizeof(struct tri_bitgroup)), TRI_FIXALLOC_INIT(2 * sizeof(struct tri_bitgroup)),
                    TRI_FIXALLOC_INIT(4 * sizeof(struct tri_bitgroup)),
@@ -140,6 +153,7 @@ static bool grow_by(size_t add) {
   if (!tri_os_commit(page_addr(used), add << TRI_PAGE_SHIFT)) return false;
   if (!commit_table(used + add) || !tri_pagealloc_grow(&heap.pages, used, add)) return false;
   tri_store_rel(&tri_heap_range.used_bytes, (used + add) << TRI_PAGE_SHIFT);
+  heap.grown = true;
   return true;
 }
 
@@ -255,6 +269,35 @@ static void drop_span(struct tri_mspan *s) {
   tri_fixalloc_free(&heap.span_pool, s);
 }
 
+/* So much stays when an allocation has to give memory back, and how much it gives back at least. */
+struct excess {
+  size_t retain;
+  bool any;
+};
+
+static size_t retained_bytes(void) {
+  size_t dirty = tri_pagealloc_free_pages(&heap.pages) - tri_pagealloc_scavenged_pages(&heap.pages);
+  return (heap.inuse_pages + dirty + heap.in_flight) << TRI_PAGE_SHIFT;
+}
+
+/* Called with the lock held, at the end of an allocation. */
+static struct excess find_excess(void) {
+  size_t most = tri_load_rlx(&heap.most_retained), retained = retained_bytes();
+  size_t after_growth = heap.grown ? tri_load_rlx(&heap.retained_on_growth) : SIZE_MAX;
+  heap.grown = false;
+  tri_int_store_rlx(&heap.is_short, most != SIZE_MAX && retained + SHORT_OF > most);
+  size_t retain = tri_min(tri_int_load_rlx(&heap.gives_back) ? most : SIZE_MAX, after_growth);
+  bool any = retained > retain && retained > heap.inuse_pages << TRI_PAGE_SHIFT;
+  return (struct excess){.retain = retain - tri_min(retain, EAGER_STEP), .any = any};
+}
+
+static void give_back_excess(struct excess e) {
+  if (!e.any) return;
+  size_t released = tri_mheap_release_free(EAGER_RUN, e.retain);
+  if (released == 0) released = tri_mheap_release_free(TRI_PAGE_SIZE, e.retain);
+  tri_fetch_add_rlx(&heap.eager_bytes, released);
+}
+
 static struct tri_mspan *alloc_span(size_t npages, size_t align_pages, uint32_t nelems, bool typed) {
   tri_check(tri_is_pow2(align_pages) && nelems <= MAX_GROUPS * 64);
   tri_lock_acquire(&heap.lock);
@@ -263,14 +306,16 @@ static struct tri_mspan *alloc_span(size_t npages, size_t align_pages, uint32_t 
   if (s != NULL) {
     s->base = (uintptr_t)page_addr(page);
     s->npages = npages;
-    s->needzero = scavenged != npages;
+    s->needzero = heap.lazily || scavenged != npages;
     set_table(page, npages, s);
     heap.inuse_pages += npages;
     heap.nspans++;
   } else if (page != TRI_NO_PAGE) {
     tri_pagealloc_free(&heap.pages, page, npages);
   }
+  struct excess e = find_excess();
   tri_lock_release(&heap.lock);
+  if (tri_unlikely(e.any)) give_back_excess(e);
   return s;
 }
 
@@ -324,7 +369,7 @@ bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzer
   } else if (npages > old) {
     ok = extend_at(page + old, npages - old, &scavenged);
     if (ok) {
-      *ret_needzero = scavenged != npages - old;
+      *ret_needzero = heap.lazily || scavenged != npages - old;
       set_table(page + old, npages - old, s);
     }
   }
@@ -333,7 +378,9 @@ bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzer
     s->npages = npages;
     tri_int_store_rlx(&s->whole_pieces, 0);
   }
+  struct excess e = find_excess();
   tri_lock_release(&heap.lock);
+  if (tri_unlikely(e.any)) give_back_excess(e);
   return ok;
 }
 
@@ -345,7 +392,8 @@ static bool release_piece(size_t page, size_t n) {
   heap.in_flight = n;
   tri_int_store_rlx(&heap.releasing, 1);
   tri_lock_release(&heap.lock);
-  bool ok = tri_os_release(page_addr(page), n << TRI_PAGE_SHIFT);
+  size_t bytes = n << TRI_PAGE_SHIFT;
+  bool ok = heap.lazily ? tri_os_release_lazily(page_addr(page), bytes) : tri_os_release(page_addr(page), bytes);
   tri_lock_acquire(&heap.lock);
   heap.in_flight = 0;
   tri_int_store_rlx(&heap.releasing, 0);
@@ -363,38 +411,97 @@ static void give_way(void) {
   tri_lock_acquire(&heap.lock);
 }
 
+/* How much to give back, and from where; in pages. */
+struct release {
+  size_t min_run, keep, most;
+  bool spare_dense;
+  size_t released;
+};
+
 /* Releases the run [page, page + n) piece by piece; stops early where somebody took pages of it meanwhile. False: the
  * system refuses (locked memory). */
-static bool release_run(size_t page, size_t n, size_t *released) {
+static bool release_run(struct release *r, size_t page, size_t n) {
   size_t end = page + n, scavenged;
-  while (page < end) {
+  while (page < end && r->released < r->most) {
     size_t piece = tri_min(end - page, RELEASE_PIECE);
     wait_for_release(); /* another thread's; one at a time */
     if (!tri_pagealloc_alloc_at(&heap.pages, page, piece, &scavenged)) return true;
     if (!release_piece(page, piece)) return false;
-    *released += piece - scavenged;
+    r->released += piece - scavenged;
     page += piece;
     give_way();
   }
   return true;
 }
 
-size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes) {
-  size_t unit = tri_max(tri_os_page_size() >> TRI_PAGE_SHIFT, 1);
-  size_t min_pages = tri_max((min_bytes >> TRI_PAGE_SHIFT) + (min_bytes % TRI_PAGE_SIZE != 0), unit);
-  size_t released = 0, from = 0, n;
-  tri_lock_acquire(&heap.lock);
-  size_t retain = retain_bytes >> TRI_PAGE_SHIFT;
-  size_t keep = retain > heap.inuse_pages ? retain - heap.inuse_pages : 0; /* the lowest: they are used again first */
-  while ((from = tri_pagealloc_next_dirty_run(&heap.pages, from, min_pages, &n)) != TRI_NO_PAGE) {
-    size_t kept = tri_min(keep, n);
-    keep -= kept;
-    size_t start = tri_align_up(from + kept, unit), end = tri_align_down(from + n, unit);
-    if (start < end && !release_run(start, end - start, &released)) break;
+/* A short run, and the rest of its chunk is in use. */
+static bool is_in_dense_chunk(size_t page, size_t n) {
+  if (n > DENSE_FREE_PAGES || page / TRI_CHUNK_PAGES != (page + n - 1) / TRI_CHUNK_PAGES) return false;
+  const struct tri_chunk_bits *c = &heap.pages.chunks[page / TRI_CHUNK_PAGES];
+  size_t inuse = 0;
+  for (unsigned w = 0; w < TRI_CHUNK_WORDS; w++) inuse += (size_t)__builtin_popcountll(c->inuse[w]);
+  return inuse >= TRI_CHUNK_PAGES - DENSE_FREE_PAGES;
+}
+
+/* Called with the lock held. The lowest runs are kept: they are used again first. */
+static void release_pages(struct release *r) {
+  size_t unit = tri_max(tri_os_page_size() >> TRI_PAGE_SHIFT, 1), from = 0, n;
+  size_t min_pages = tri_max(r->min_run, unit);
+  while (r->released < r->most) {
+    from = tri_pagealloc_next_dirty_run(&heap.pages, from, min_pages, &n);
+    if (from == TRI_NO_PAGE) return;
+    size_t kept = tri_min(r->keep, n);
+    r->keep -= kept;
+    size_t most = tri_align_up(tri_min(r->most - r->released, n), unit), start = tri_align_up(from + kept, unit);
+    size_t end = tri_min(tri_align_down(from + n, unit), start + most);
+    bool spared = r->spare_dense && is_in_dense_chunk(from, n);
+    if (!spared && start < end && !release_run(r, start, end - start)) return;
     from += n;
   }
+}
+
+static size_t pages_in(size_t bytes) {
+  return (bytes >> TRI_PAGE_SHIFT) + (bytes % TRI_PAGE_SIZE != 0);
+}
+
+static size_t release(struct release *r, size_t retain_bytes) {
+  size_t retain = retain_bytes >> TRI_PAGE_SHIFT;
+  tri_lock_acquire(&heap.lock);
+  r->keep = retain > heap.inuse_pages ? retain - heap.inuse_pages : 0;
+  release_pages(r);
   tri_lock_release(&heap.lock);
-  return released << TRI_PAGE_SHIFT;
+  return r->released << TRI_PAGE_SHIFT;
+}
+
+size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes) {
+  struct release r = {.min_run = pages_in(min_bytes), .most = SIZE_MAX};
+  return release(&r, retain_bytes);
+}
+
+size_t tri_mheap_release_some(size_t min_bytes, size_t retain_bytes, size_t most_bytes) {
+  struct release r = {.min_run = pages_in(min_bytes), .most = pages_in(most_bytes), .spare_dense = true};
+  return release(&r, retain_bytes);
+}
+
+void tri_mheap_set_most_retained(size_t bytes, bool give_back) {
+  tri_int_store_rlx(&heap.gives_back, give_back);
+  tri_store_rlx(&heap.most_retained, bytes);
+}
+
+void tri_mheap_set_retained_on_growth(size_t bytes) {
+  tri_store_rlx(&heap.retained_on_growth, bytes);
+}
+
+bool tri_mheap_is_short(void) {
+  return tri_int_load_rlx(&heap.is_short) != 0;
+}
+
+uint64_t tri_mheap_eager_bytes(void) {
+  return tri_load_rlx(&heap.eager_bytes);
+}
+
+void tri_mheap_release_lazily(void) {
+  heap.lazily = true;
 }
 
 void tri_mheap_trim_reserve(size_t keep_bytes) {

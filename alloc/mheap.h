@@ -41,6 +41,19 @@ bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzer
 /* Gives free runs of at least min_bytes back to the system, the highest ones, until no more than retain_bytes stay: in
  * spans, or free with their memory kept. Returns the bytes released by this call. Takes the lock in pieces. */
 size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes);
+/* The same, at most most_bytes (and a run of min_bytes), and nothing from chunks of 4 MiB that are in use but for a
+ * 32nd: their huge pages are better kept whole. For who does it bit by bit. */
+size_t tri_mheap_release_some(size_t min_bytes, size_t retain_bytes, size_t most_bytes);
+/* From now on an allocation that takes spans and kept free runs above this gives free runs back at once (SIZE_MAX: none
+ * does), and one for which the heap grows does so above the other. Any thread; takes no lock. */
+void tri_mheap_set_most_retained(size_t bytes, bool give_back); /* give_back false: tri_mheap_is_short only */
+void tri_mheap_set_retained_on_growth(size_t bytes);
+/* No room, or little, up to the first of these: who wants a new span should sweep for it first. No lock. */
+bool tri_mheap_is_short(void);
+/* Bytes that allocations have given back so, since the start. */
+uint64_t tri_mheap_eager_bytes(void);
+/* Memory goes back with MADV_FREE from now on: pages are taken to hold old data. */
+void tri_mheap_release_lazily(void);
 /* setrlimit is about to lower RLIMIT_AS: give back the untouched tail of the reserve above keep_bytes. */
 void tri_mheap_trim_reserve(size_t keep_bytes);
 

@@ -14,6 +14,9 @@ bool tri_os_commit(void *addr, size_t size);
 /* Gives the pages' memory back; the addresses stay and read as zero (MADV_DONTNEED). False if the kernel refused
  * (mlock'ed pages): the content is then undefined. */
 bool tri_os_release(void *addr, size_t size);
+/* The same with MADV_FREE: the kernel takes the memory when it needs it, and until then the pages may read as before.
+ * Where it does not know MADV_FREE: tri_os_release. */
+bool tri_os_release_lazily(void *addr, size_t size);
 /* Gives address space back for good: for the tail of the reserve only. */
 /* True when all pages of the range, which is page-aligned and not larger than 16 MiB, are mapped. */
 bool tri_os_is_mapped(void *addr, size_t size);

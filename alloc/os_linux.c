@@ -114,6 +114,13 @@ bool tri_os_is_mapped(void *addr, size_t size) {
   return ok;
 }
 
+bool tri_os_release_lazily(void *addr, size_t size) {
+  int saved = errno;
+  bool ok = syscall(SYS_madvise, addr, size, MADV_FREE) == 0;
+  errno = saved;
+  return ok || tri_os_release(addr, size);
+}
+
 void tri_os_unreserve(void *addr, size_t size) {
   int saved = errno;
   unmap((uintptr_t)addr, size);

@@ -31,6 +31,7 @@
 #include "barrier/policy.h"
 #include "gc/hybrid.h"
 #include "gc/mark.h"
+#include "gc/plan.h"
 #include "gc/roots.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
@@ -279,8 +280,8 @@ bool tri_beside_may_go_on(void) {
   tri_fetch_add_rlx(&samples, 1);
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
-  uint64_t most = goal + goal / (hybrid ? HYBRID_OVERSHOOT_DIVISOR : OVERSHOOT_DIVISOR);
-  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > most) return false;
+  uint64_t slack = hybrid ? goal / HYBRID_OVERSHOOT_DIVISOR : tri_plan_is_by_limit() ? 0 : goal / OVERSHOOT_DIVISOR;
+  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal + slack) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

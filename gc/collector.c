@@ -21,6 +21,8 @@
 #include "gc/beside.h"
 #include "gc/cycle.h"
 #include "gc/exec.h"
+#include "gc/monitor.h"
+#include "gc/plan.h"
 #include "gc/pthread_hooks.h"
 #include "gc/runtime.h"
 #include "gc/stop.h"
@@ -48,6 +50,13 @@ void tri_collector_request(void) {
   tri_futex_wake(&wanted, 1);
 }
 
+void tri_collector_request_if_due(void) {
+  int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
+  if (live <= 0 || (uint64_t)live < tri_load_acq(&tri_state.trigger)) return;
+  tri_collector_request();
+  tri_collector_start();
+}
+
 static bool stress_due(void) {
   if (stress_bytes == 0) return false;
   uint64_t total = tri_load_rlx(&tri_state.total_alloc), mark = tri_load_rlx(&stress_mark);
@@ -55,11 +64,17 @@ static bool stress_due(void) {
 }
 
 void tri_port_heap_grew(uint64_t heap_live) {
+  tri_plan_follow();
+  tri_monitor_live_is(heap_live);
   uint64_t trigger = tri_load_acq(&tri_state.trigger);
-  bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due();
-  if (!due) return;
-  tri_collector_request();
-  if (tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK && !tri_beside_is_outrun(heap_live)) return;
+  bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due(),
+       held_up = tri_plan_hold_up_ns(heap_live) != 0;
+  bool want_thread = tri_monitor_is_wanted();
+  if (!due && !held_up && !want_thread) return;
+  if (due) tri_collector_request();
+  if (!held_up && !want_thread && tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK &&
+      !tri_beside_is_outrun(heap_live))
+    return;
   /* Makes the thread call tri_collector_help on its way out of the runtime. */
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
 }
@@ -97,10 +112,15 @@ void tri_collector_start(void) {
     }
   }
   tri_int_store_rel(&starting, 0);
+  tri_monitor_start();
+}
+
+static uint64_t hold_up_ns(void) {
+  return tri_plan_hold_up_ns(tri_load_rlx(&tri_state.heap_live));
 }
 
 bool tri_collector_wants_help(void) {
-  return pending();
+  return pending() || hold_up_ns() != 0 || tri_monitor_is_wanted();
 }
 
 /* live - goal is how far allocation is ahead of the collector, in bytes. While a cycle marks beside the program, under
@@ -110,7 +130,8 @@ static bool far_behind(void) {
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
   if (stress_bytes) return !marking;
   if (marking && tri_beside_is_outrun(live)) return true;
-  return (int64_t)live > 0 && live > goal && live - goal > goal / 16 + ((uint64_t)1 << 20);
+  uint64_t slack = tri_plan_is_by_limit() ? 0 : goal / 16 + ((uint64_t)1 << 20);
+  return (int64_t)live > 0 && live > goal && live - goal > slack;
 }
 
 static void wait_a_moment(void) {
@@ -120,18 +141,30 @@ static void wait_a_moment(void) {
   }
 }
 
-void tri_collector_help(void) {
-  if (!pending() || tri_cycle_is_mine()) return;
-  int saved_errno = errno;
+/* The collector rests; nobody wakes this thread. */
+static void wait_while_held_up(void) {
+  for (uint64_t waited = 0; waited < hold_up_ns(); waited += WAIT_STEP_NS)
+    tri_futex_wait(&served, tri_int_load_acq(&served), WAIT_STEP_NS);
+}
+
+static void help_with_cycle(void) {
   tri_collector_start();
-  unsigned state = tri_int_load_acq(&thread_state);
-  if (state == REFUSED && tri_int_cas_acq_rel(&serving, 0, 1)) {
+  unsigned started = tri_int_load_acq(&thread_state);
+  if (started == REFUSED && tri_int_cas_acq_rel(&serving, 0, 1)) {
     serve();
     tri_cycle_sweep_rest();
     tri_int_store_rel(&serving, 0);
-  } else if (state != NOT_STARTED) {
+  } else if (started != NOT_STARTED) {
     wait_a_moment();
   }
+}
+
+void tri_collector_help(void) {
+  if (tri_cycle_is_mine()) return;
+  int saved_errno = errno;
+  if (pending()) help_with_cycle();
+  if (tri_monitor_is_wanted() && !tri_pthread_creating()) tri_monitor_start();
+  wait_while_held_up();
   errno = saved_errno;
 }
 

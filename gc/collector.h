@@ -6,6 +6,8 @@
 
 /* Asks for a cycle. Async-signal-safe; inside or outside the runtime. */
 void tri_collector_request(void);
+/* The same if the plan, which has changed, says that one is due. Outside the runtime: starts the thread. */
+void tri_collector_request_if_due(void);
 /* Outside the runtime, on allocation's slow path: starts the thread if a cycle is wanted and there is none yet, or runs
  * the cycle here where no thread can be had; gives the thread a moment when the heap is far past the trigger. */
 void tri_collector_help(void);

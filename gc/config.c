@@ -21,6 +21,7 @@
 #include "internal/check.h"
 
 #define DEFAULT_GOGC 100
+#define DEFAULT_PERIOD 120
 #define SIZES "digits with an optional B, KiB, MiB, GiB or TiB"
 
 void tri_config_init_defaults(struct tri_config *c) {
@@ -30,6 +31,8 @@ void tri_config_init_defaults(struct tri_config *c) {
   c->free_mode = TRI_FREE_NOW;
   c->madvdontneed = 1;
   c->barrier = TRI_BARRIER_AUTO;
+  c->memory_limit = UINT64_MAX;
+  c->period_seconds = DEFAULT_PERIOD;
 }
 
 /* `where` is the variable, or the variable and its key, up to the value. */
@@ -83,18 +86,33 @@ static bool set_stacks(struct tri_config *c, struct tri_slice v) {
   return c->stacks != TRI_SET_STACKS_SNAPSHOT || tri_slice_is(v, "snapshot");
 }
 
-static bool set_log(struct tri_config *c, struct tri_slice v) {
-  bool ok = v.n > 0 && v.n < sizeof(c->log_path);
+static bool set_path(struct tri_slice v, char field[TRI_CONFIG_PATH_SIZE]) {
+  bool ok = v.n > 0 && v.n < TRI_CONFIG_PATH_SIZE;
   size_t n = ok ? v.n : 0;
-  memcpy(c->log_path, v.p, n);
-  c->log_path[n] = 0;
+  memcpy(field, v.p, n);
+  field[n] = 0;
   return ok;
+}
+
+static bool set_log(struct tri_config *c, struct tri_slice v) {
+  return set_path(v, c->log_path);
+}
+
+static bool set_cgroups(struct tri_config *c, struct tri_slice v) {
+  return set_path(v, c->cgroup_root);
 }
 
 static bool set_signal(struct tri_config *c, struct tri_slice v) {
   int32_t n;
   bool ok = tri_parse_int32(v, &n) && n >= SIGRTMIN && n <= SIGRTMAX;
   c->signal = ok ? n : 0;
+  return ok;
+}
+
+static bool set_period(struct tri_config *c, struct tri_slice v) {
+  int32_t n;
+  bool ok = tri_parse_int32(v, &n) && n >= 0;
+  c->period_seconds = ok ? n : DEFAULT_PERIOD;
   return ok;
 }
 
@@ -114,7 +132,9 @@ static const struct key {
     {"free", set_free, "now, ignore", "using now"},
     {"barrier", set_barrier, "auto, page, hybrid, stw", "using auto"},
     {"stacks", set_stacks, "snapshot, together, ragged", "using snapshot"},
+    {"cgroups", set_cgroups, "a directory name of 1 to 511 bytes", "using the system's files"},
     {"log", set_log, "a file name of 1 to 511 bytes", "using stderr"},
+    {"period", set_period, "seconds", "using 120"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
     {"strict", set_strict, "0, 1", "using 0"},
     {"stress", set_stress, SIZES, "using no stress"},
@@ -133,8 +153,7 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   if (!k) {
     reject(c, "TRICOLOR", setting,
            "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, "
-           "stacks=snapshot/together/ragged, log=FILE, signal=N, strict=0/1, "
-           "stress=SIZE",
+           "stacks=snapshot/together/ragged, cgroups=DIR, log=FILE, period=SECONDS, signal=N, strict=0/1, stress=SIZE",
            "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];
@@ -167,8 +186,9 @@ static void apply_godebug(struct tri_config *c, struct tri_slice name, struct tr
     const char *name;
     int *field;
   } vars[] = {
-      {"gctrace", &c->gctrace},         {"gcstoptheworld", &c->gcstoptheworld}, {"gccheckmark", &c->gccheckmark},
-      {"clobberfree", &c->clobberfree}, {"madvdontneed", &c->madvdontneed},
+      {"gctrace", &c->gctrace},           {"gcstoptheworld", &c->gcstoptheworld}, {"gccheckmark", &c->gccheckmark},
+      {"gcpacertrace", &c->gcpacertrace}, {"scavtrace", &c->scavtrace},           {"clobberfree", &c->clobberfree},
+      {"madvdontneed", &c->madvdontneed},
   };
   int32_t n;
   for (size_t i = 0; i < TRI_ARRAY_LEN(vars); i++)
@@ -191,6 +211,11 @@ static void parse_gogc(struct tri_config *c, struct tri_slice value) {
   }
 }
 
+static void parse_gomemlimit(struct tri_config *c, struct tri_slice value) {
+  if (value.n && !tri_parse_limit(value, &c->memory_limit, &c->limit_is_auto))
+    reject(c, "GOMEMLIMIT", value, SIZES ", off, auto", "using no limit");
+}
+
 /* The value of a variable; empty when it is not set, as Go sees it. */
 static const char *find_variable(char *const *environ_list, const char *name) {
   size_t n = strlen(name);
@@ -206,8 +231,7 @@ void tri_config_parse(struct tri_config *c, char *const *environ_list) {
 
   c->strict = find_strict(tricolor);
   parse_gogc(c, tri_slice_of(find_variable(environ_list, "GOGC")));
-  if (limit.n && !tri_slice_is(limit, "off"))
-    reject(c, "GOMEMLIMIT", limit, "off (this version has no memory limit)", "using no limit");
+  parse_gomemlimit(c, limit);
   parse_godebug(c, find_variable(environ_list, "GODEBUG"));
   if (ballast.n && !set_ballast(c, ballast)) reject(c, "TRICOLOR_BALLAST", ballast, SIZES, "using no ballast");
   parse_tricolor(c, tricolor);

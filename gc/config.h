@@ -20,13 +20,17 @@ struct tri_config {
   size_t ballast_bytes;
   bool collect;
   enum tri_free_mode free_mode;
-  int gctrace, gcstoptheworld, gccheckmark, clobberfree, madvdontneed; /* GODEBUG */
-  int signal;                                                          /* that stops threads; 0: choose */
+  uint64_t memory_limit; /* GOMEMLIMIT; UINT64_MAX: none */
+  bool limit_is_auto;    /* of the cgroup, re-read while running */
+  int gctrace, gcpacertrace, scavtrace, gcstoptheworld, gccheckmark, clobberfree, madvdontneed; /* GODEBUG */
+  int period_seconds; /* a cycle after so long without one; 0: never */
+  int signal;         /* that stops threads; 0: choose */
   bool strict;
   size_t stress_bytes; /* collect each time so many bytes were allocated; 0: off */
   enum tri_barrier_request barrier;
   enum tri_stacks_setting stacks;
-  char log_path[TRI_CONFIG_PATH_SIZE]; /* empty: stderr */
+  char log_path[TRI_CONFIG_PATH_SIZE];    /* empty: stderr */
+  char cgroup_root[TRI_CONFIG_PATH_SIZE]; /* put before the names of cgroup files, for tests */
 };
 
 void tri_config_init_defaults(struct tri_config *c);

@@ -7,6 +7,7 @@
  *
  * Either the world is stopped from MARK to the end of TERMINATION, as Go does with gcstoptheworld=1, or it is started
  * again in MARK, once the roots' objects are grey, and stopped a second time to end it: gc/beside.c marks in between.
+ * Once all is swept, by whoever finds that out: plan, scavenger (gc/scavenger.c), lines.
  * The log line prints three times: until marking began, marking, from its end until the world runs.
  *
  * In API mode the first stop happens inside a dl_iterate_phdr callback, so that no stopped thread holds the loader's
@@ -35,19 +36,23 @@
 #include "alloc/mcentral.h"
 #include "gc/beside.h"
 #include "gc/checkmark.h"
+#include "gc/collector.h"
 #include "gc/gctrace.h"
+#include "gc/history.h"
+#include "gc/limit.h"
+#include "gc/monitor.h"
+#include "gc/pacertrace.h"
 #include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
 #include "gc/scanstack.h"
+#include "gc/scavenger.h"
 #include "gc/shade.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
-
-/* Long enough that a fault costs little beside filling it; design.md section 3. */
-enum { RELEASE_RUN_BYTES = 1 << 20 };
+#include "pacer/assist_ratio.h"
 
 static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
 static const struct tri_config *settings;
@@ -65,16 +70,17 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
-  uint64_t inuse_bytes;                /* in spans when marking ended */
   uint64_t black_bytes;                /* marked by others than the markers */
+  uint64_t expected_work;              /* what the cycle before scanned */
+  uint64_t pages;                      /* to sweep; gcpacertrace only */
+  double cons_mark;                    /* that it was planned with */
   struct tri_mark_totals mark, beside; /* all; what was done while the program ran */
   bool tracked;                        /* a barrier is there for it */
   bool is_beside;                      /* and is used */
   bool done;
-  bool corrected; /* the sweep's count of live bytes was taken over */
+  bool told_swept; /* tell_swept has done its work */
 } cycle;
 static uint64_t last_scanned_bytes; /* by the cycle before */
-static uint64_t gc_cpu_ns;          /* since the start, for the percentage */
 
 static struct tri_cycle_stats stats; /* guarded by cycle_lock */
 /* A copy that can be had while a cycle runs: the holder of cycle_lock writes, and the version is odd meanwhile. */
@@ -93,11 +99,22 @@ static void publish_plan(uint64_t marked, uint64_t reclaimed) {
   tri_plan_publish(settings, &in);
 }
 
+static void publish_stats(void) {
+  uint64_t words[STATS_WORDS];
+  memcpy(words, &stats, sizeof words);
+  tri_int_fetch_add_acq_rel(&published_version, 1);
+  for (int i = 0; i < STATS_WORDS; i++) tri_store_rel(&published[i], words[i]);
+  tri_int_fetch_add_acq_rel(&published_version, 1);
+}
+
 void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   settings = config;
   malloc_replaced = malloc_mode;
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
-  start_ns = tri_now_ns();
+  tri_limit_init(config);
+  tri_monitor_init(config);
+  start_ns = stats.start_ns = tri_now_ns();
+  publish_stats();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);
   tri_beside_init(config, malloc_mode);
   if (config->collect) publish_plan(config->ballast_bytes, UINT64_MAX);
@@ -135,10 +152,10 @@ static void check_marks(void) {
   if (!hybrid || list_roots(TRI_STACKS_LISTED)) tri_checkmark_run(hybrid);
 }
 
-static uint64_t inuse_now(void) {
+static uint64_t pages_in_use(void) {
   struct tri_mheap_stats heap;
   tri_mheap_read_stats(&heap);
-  return heap.inuse_bytes;
+  return heap.inuse_bytes >> TRI_PAGE_SHIFT;
 }
 
 /* With the hybrid barrier: what was marked by others than the markers. New objects are, net of what was freed. */
@@ -160,7 +177,7 @@ static void mark_and_terminate(void) {
   if (cycle.is_beside)
     tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.beside.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
                    cycle.beside.cpu_ns);
-  cycle.inuse_bytes = inuse_now();
+  if (settings->gcpacertrace > 0) cycle.pages = pages_in_use();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   tri_store_rel(&tri_state.heap_live, marked);
@@ -215,6 +232,8 @@ static void end_in_stop(bool listed) {
 /* The first stop: the only one, but when marking goes on beside the program. */
 TRI_NOINLINE static void begin_collection(void) {
   cycle.t_start = tri_now_ns();
+  cycle.expected_work = last_scanned_bytes;
+  cycle.cons_mark = tri_plan_cons_mark();
   stop();
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();
@@ -257,9 +276,26 @@ static void account(void) {
   last_scanned_bytes = cycle.mark.scanned_bytes;
   stats.num_gc++;
   if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
+  stats.last_end_ns = cycle.t_end;
+  stats.pause_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs;
+  stats.mark_cpu_ns += beside_cpu_ns();
+  stats.heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes;
+  stats.scanned_bytes = cycle.mark.scanned_bytes;
+  stats.stack_bytes = tri_roots_stack_bytes();
+  stats.globals_bytes = tri_roots_globals_bytes();
+  tri_history_add(first + last);
   stats.pause_total_ns += first + last;
   stats.pause_max_ns = tri_max(stats.pause_max_ns, tri_max(first, last));
-  gc_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs + beside_cpu_ns();
+}
+
+static void tell_plan(void) {
+  struct tri_cycle_times t = {.start = cycle.t_start,
+                              .mark = cycle.t_mark,
+                              .mark_done = cycle.t_mark_done,
+                              .end = cycle.t_end,
+                              .is_beside = cycle.is_beside};
+  tri_plan_cycle_took(&t, stats.num_gc);
+  tri_plan_renew(settings, 0);
 }
 
 static void print_page_line(void) {
@@ -292,38 +328,72 @@ static void print_barrier_line(void) {
 static void print_trace(void) {
   uint64_t procs = tri_worker_procs();
   uint64_t stw1 = cycle.t_mark - cycle.t_start, stw2 = cycle.t_end - cycle.t_mark_done;
-  struct tri_gctrace t = {.num_gc = (uint32_t)stats.num_gc,
-                          .since_start_ns = cycle.t_start - start_ns,
-                          .percent = (int)(gc_cpu_ns * 100 / ((cycle.t_end - start_ns) * procs)),
-                          .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
-                          .cpu_ns = {stw1 * procs, 0, beside_cpu_ns(), 0, stw2 * procs},
-                          .heap_start = cycle.heap_start,
-                          .heap_end = cycle.heap_end,
-                          .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
-                          .goal = stats.heap_goal,
-                          .stack_bytes = tri_roots_stack_bytes(),
-                          .globals_bytes = tri_roots_globals_bytes(),
-                          .procs = (uint32_t)procs,
-                          .forced = cycle.reason == TRI_CYCLE_USER};
+  struct tri_gctrace t = {
+      .num_gc = (uint32_t)stats.num_gc,
+      .since_start_ns = cycle.t_start - start_ns,
+      .percent = (int)((stats.pause_cpu_ns + stats.mark_cpu_ns) * 100 / ((cycle.t_end - start_ns) * procs)),
+      .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
+      .cpu_ns = {stw1 * procs, 0, beside_cpu_ns(), 0, stw2 * procs},
+      .heap_start = cycle.heap_start,
+      .heap_end = cycle.heap_end,
+      .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
+      .goal = stats.heap_goal,
+      .stack_bytes = tri_roots_stack_bytes(),
+      .globals_bytes = tri_roots_globals_bytes(),
+      .procs = (uint32_t)procs,
+      .forced = cycle.reason == TRI_CYCLE_USER};
   char line[TRI_GCTRACE_SIZE];
   tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
 }
 
-/*
- * What stays resident after a sweep, by the rule of Go's scavenger: what spans held when marking ended, scaled as the
- * goal moved, and a tenth. Giving all free runs back after every cycle cost a quarter of the time of a program that
- * leaks: the same pages were faulted in again at once.
- */
-static size_t retain_bytes(void) {
-  uint64_t goal = tri_load_rlx(&tri_state.goal), last = stats.heap_goal, ballast = settings->ballast_bytes;
-  double moved =
-      goal == UINT64_MAX || last == UINT64_MAX ? 1.0 : (double)(goal - ballast) / (double)(last - ballast + 1);
-  return (size_t)((double)cycle.inuse_bytes * moved * 1.1);
+/* There are no assists: the ratio is what they would have been asked for. */
+static void print_pacer_start(void) {
+  struct tri_assist_input in = {.gc_percent = settings->gc_percent,
+                                .heap_goal = stats.heap_goal,
+                                .triggered = cycle.heap_start,
+                                .heap_live = cycle.heap_start,
+                                .work_expected = cycle.expected_work,
+                                .work_max = cycle.heap_start};
+  struct tri_pacertrace_start t = {
+      .assist_ratio = tri_assist_ratio(&in).work_per_byte,
+      .scan_bytes = cycle.heap_start,
+      .heap_live = cycle.heap_start,
+      .heap_goal = stats.heap_goal,
+      .dedicated = (int)(cycle.is_beside ? tri_max(1, cycle.mark.markers / 4) : cycle.mark.markers)};
+  char line[TRI_PACERTRACE_SIZE];
+  tri_log_raw(line, tri_pacertrace_start(line, sizeof line, &t));
 }
 
-static void sweep_and_release(void) {
-  sweep_all();
-  tri_mheap_release_free(RELEASE_RUN_BYTES, retain_bytes());
+static void print_pacer_end(void) {
+  uint64_t roots = stats.stack_bytes + stats.globals_bytes, scanned = cycle.mark.scanned_bytes;
+  double wall = (double)(cycle.t_mark_done - cycle.t_mark) * tri_worker_procs();
+  struct tri_pacertrace_end t = {.utilization = wall > 0 ? (double)beside_cpu_ns() / wall : 0,
+                                 .heap_work = scanned > roots ? scanned - roots : 0,
+                                 .stack_work = stats.stack_bytes,
+                                 .globals_work = stats.globals_bytes,
+                                 .expected_work = cycle.expected_work,
+                                 .triggered = cycle.heap_start,
+                                 .heap_live = cycle.heap_end,
+                                 .heap_goal = stats.heap_goal,
+                                 .cons_mark = cycle.cons_mark};
+  char line[TRI_PACERTRACE_SIZE];
+  tri_log_raw(line, tri_pacertrace_end(line, sizeof line, &t));
+}
+
+/* As in Go the second line is left out where nothing was allocated while marking. */
+static void print_pacer(void) {
+  if (settings->gcpacertrace <= 0) return;
+  print_pacer_start();
+  if (cycle.heap_end > cycle.heap_start) print_pacer_end();
+}
+
+static void print_pacer_sweep(void) {
+  if (settings->gcpacertrace <= 0) return;
+  uint64_t live = tri_load_rlx(&tri_state.heap_live), marked = stats.heap_marked;
+  struct tri_pacertrace_sweep t = {
+      .heap_live = live, .allocated = live > marked ? live - marked : 0, .pages = cycle.pages};
+  char line[TRI_PACERTRACE_SIZE];
+  tri_log_raw(line, tri_pacertrace_sweep(line, sizeof line, &t));
 }
 
 static void tell_barrier(void) {
@@ -335,25 +405,30 @@ static void tell_barrier(void) {
 /* A cycle beside the program counts objects that are freed before it ends, and spans that are born meanwhile as if they
  * were full. The sweep has counted exactly. */
 static void correct_live(void) {
-  if (!cycle.is_beside || !cycle.done || cycle.corrected || !tri_mcentral_all_swept()) return;
-  cycle.corrected = true;
   uint64_t assumed = cycle.mark.marked_bytes, exact = tri_mcentral_swept_live_bytes();
   tri_fetch_add_rlx(&tri_state.heap_live, exact - assumed);
   uint64_t marked = exact + settings->ballast_bytes;
   publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
 }
 
-static void publish_stats(void) {
-  uint64_t words[STATS_WORDS];
-  memcpy(words, &stats, sizeof words);
-  tri_int_fetch_add_acq_rel(&published_version, 1);
-  for (int i = 0; i < STATS_WORDS; i++) tri_store_rel(&published[i], words[i]);
-  tri_int_fetch_add_acq_rel(&published_version, 1);
+/* If the last cycle is swept, tells whom it concerns, once. Inside the runtime. */
+static void tell_swept(void) {
+  if (!cycle.done || cycle.told_swept || !tri_mcentral_all_swept()) return;
+  cycle.told_swept = true;
+  if (cycle.is_beside) correct_live();
+  tri_plan_renew(settings, 0);
+  print_pacer_sweep();
+  tri_scavenger_print(false);
+  if (tri_monitor_runs()) {
+    tri_monitor_kick();
+  } else {
+    tri_scavenger_release_now();
+  }
 }
 
 static void begin_inside(enum tri_cycle_reason reason) {
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
-  correct_live();
+  tell_swept();
   cycle = (struct cycle){.reason = reason};
   cycle.tracked = cycle.is_beside = tri_beside_begin(settings, malloc_replaced);
   begin_collection();
@@ -364,7 +439,9 @@ static void finish_inside(void) {
   tell_barrier();
   if (!cycle.done) return;
   account();
+  tell_plan();
   publish_stats();
+  print_pacer();
   if (settings->gctrace > 0) print_trace();
   if (settings->gctrace > 1 && cycle.is_beside) print_barrier_line();
 }
@@ -396,8 +473,8 @@ TRI_NOINLINE static void begin(const struct run *r) {
 TRI_NOINLINE static void finish(struct run *r) {
   finish_inside();
   if (r->sweep_all_now) {
-    sweep_and_release();
-    correct_live();
+    sweep_all();
+    tell_swept();
   }
   leave(tri_self);
   tri_cycle_unlock();
@@ -435,12 +512,26 @@ void tri_cycle_sweep_rest(void) {
     leave(t);
   }
   tri_cycle_lock();
-  correct_live();
-  size_t retained = retain_bytes();
-  tri_cycle_unlock();
   enter(t);
-  tri_mheap_release_free(RELEASE_RUN_BYTES, retained);
+  tell_swept();
   leave(t);
+  tri_cycle_unlock();
+}
+
+void tri_cycle_replan_locked(int64_t added) {
+  struct tri_thread *t = tri_self;
+  if (!settings || !settings->collect) return;
+  enter(t);
+  tri_plan_renew(settings, added);
+  leave(t);
+  tri_monitor_kick();
+}
+
+void tri_cycle_replan(void) {
+  tri_cycle_lock();
+  tri_cycle_replan_locked(0);
+  tri_cycle_unlock();
+  tri_collector_request_if_due();
 }
 
 void tri_cycle_read_stats(struct tri_cycle_stats *ret) {

@@ -16,11 +16,20 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode);
 /* Runs one cycle on the calling thread: finishes sweeping, stops, marks, restarts, logs. With sweep_all it returns when
  * everything is swept. Waits for a cycle that is under way. Outside the runtime. */
 void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all);
-/* Sweeps what is left and gives long free runs back; the collector thread, after its cycle. */
+/* Sweeps what is left; the collector thread, after its cycle. */
 void tri_cycle_sweep_rest(void);
+
+/* A setting or a limit has changed: renews the plan, and asks for a cycle if one is due now. Outside the runtime. */
+void tri_cycle_replan(void);
+/* The same but for asking, by the holder of the cycle lock. What counts as marked moves by `added` (a ballast). */
+void tri_cycle_replan_locked(int64_t added);
 
 struct tri_cycle_stats {
   uint64_t num_gc, num_forced, pause_total_ns, pause_max_ns, heap_goal;
+  uint64_t start_ns, last_end_ns; /* of tri_now_ns */
+  uint64_t pause_cpu_ns, mark_cpu_ns;
+  /* Of the last cycle. */
+  uint64_t heap_marked, scanned_bytes, stack_bytes, globals_bytes;
 };
 void tri_cycle_read_stats(struct tri_cycle_stats *ret);
 

@@ -26,6 +26,8 @@
 #include "gc/collector.h"
 #include "gc/cycle.h"
 #include "gc/epoll.h"
+#include "gc/monitor.h"
+#include "gc/plan.h"
 #include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
@@ -43,6 +45,7 @@ static void lock_all(void) {
   tri_epoll_lock();
   tri_stacks_lock();
   tri_types_lock();
+  tri_plan_lock_for_fork();
   tri_mcentral_lock_all();
   tri_mheap_lock();
   tri_offheap_fork_prepare();
@@ -53,6 +56,7 @@ static void unlock_all(void) {
   tri_ownmap_unlock();
   tri_mheap_unlock();
   tri_mcentral_unlock_all();
+  tri_plan_unlock_for_fork();
   tri_stacks_unlock();
   tri_types_unlock();
   tri_epoll_unlock();
@@ -101,6 +105,7 @@ static void in_child(void) {
   tri_pthread_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();
+  tri_monitor_after_fork();
   tri_beside_after_fork();
   tri_log_after_fork();
   finish();

@@ -17,6 +17,7 @@
 #include "gc/runtime.h"
 #include "internal/check.h"
 #include "internal/state.h"
+#include "tricolor/tricolor.h"
 
 enum { FLAGS = TRI_ALLOC_SCAN | TRI_ALLOC_MALLOC16 };
 
@@ -142,17 +143,9 @@ TRI_EXPORT void cfree(void *p) {
   free(p);
 }
 
-static size_t release_all(void) {
-  struct tri_thread *t = tri_self;
-  if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) return 0;
-  size_t released = tri_mheap_release_free(TRI_PAGE_SIZE, 0);
-  tri_runtime_leave(t);
-  return released;
-}
-
 TRI_EXPORT int malloc_trim(size_t pad) {
   if (!tri_runtime_ready()) return 0;
-  return release_all() > 0;
+  return tri_free_os_memory() > 0;
 }
 
 TRI_EXPORT struct mallinfo2 mallinfo2(void) {

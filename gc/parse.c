@@ -78,6 +78,14 @@ bool tri_parse_size(struct tri_slice s, uint64_t *out) {
   return true;
 }
 
+bool tri_parse_limit(struct tri_slice s, uint64_t *bytes, bool *is_auto) {
+  *is_auto = tri_slice_is(s, "auto");
+  if (*is_auto) return true;
+  if (!tri_slice_is(s, "off")) return tri_parse_size(s, bytes);
+  *bytes = UINT64_MAX;
+  return true;
+}
+
 bool tri_parse_gogc(struct tri_slice s, int *percent) {
   int32_t v;
   if (tri_slice_is(s, "off"))

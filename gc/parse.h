@@ -18,6 +18,8 @@ struct tri_slice tri_slice_cut(struct tri_slice *rest, char separator);
 bool tri_parse_int32(struct tri_slice s, int32_t *out);
 /* Go's parseByteCount: digits, then nothing or B, KiB, MiB, GiB or TiB; not above 2^63-1. */
 bool tri_parse_size(struct tri_slice s, uint64_t *out);
+/* GOMEMLIMIT: "off" gives UINT64_MAX, "auto" leaves *bytes alone and sets *is_auto, else a size. */
+bool tri_parse_limit(struct tri_slice s, uint64_t *bytes, bool *is_auto);
 /* GOGC: "off" or a 32-bit percentage; off and negative values give -1. */
 bool tri_parse_gogc(struct tri_slice s, int *percent);
 

@@ -6,39 +6,175 @@
  * so that it ends there: by the bytes that the program allocated for each byte marked in the last cycles. Where it is
  * late all the same, the rest is marked in the stopped world (gc/beside.c).
  *
- * No locks: the holder of the cycle lock only. No clock.
+ * With a memory limit the goal is the lesser of two. The one by the limit depends on what else takes memory (free runs,
+ * the rest of spans, tables, off-heap memory), so it is made anew as the program allocates, as in Go. There objects
+ * that are dead and not swept yet count as heap; what sweeping has not come to is reckoned by its share of live bytes.
+ *
+ * Live bytes near the limit, or above it, would mean one cycle after the other. While the CPU limiter's bucket is full,
+ * the collector rests after each cycle for as long as that took: the goal is that by percent alone, and the heap may
+ * pass the limit. (Go leaves assists out; a stopped world cannot be left out, so whole cycles wait.) Threads that
+ * allocate are held up for moments between the goal by the limit and the limit itself, so that a program which only
+ * allocates too fast stays within it; beyond it they are held up for less.
+ *
+ * The heap is also told what of it may stay resident (alloc/mheap.c): under a limit, so much as the rest leaves.
+ *
+ * Locks: plan_lock, before the heap's and after the cycle's and the registry's, guards `plan`. Goal and trigger are
+ * stored under it; whoever reads them reads words.
  */
 #include "gc/plan.h"
 
+#include "alloc/mcentral.h"
+#include "alloc/mheap.h"
 #include "gc/beside.h"
+#include "gc/limit.h"
+#include "gc/memory.h"
 #include "gc/roots.h"
 #include "gc/worker.h"
+#include "internal/check.h"
+#include "internal/clock.h"
 #include "internal/state.h"
-#include "pacer/pacer.h"
+#include "pacer/arith.h"
+#include "pacer/cpu_limit.h"
+#include "pacer/goal.h"
 #include "pacer/trigger.h"
 
+/* 32 MiB in a second, for each thread, and 256 MiB: little is lost by a program that does something with its memory. */
+enum { HOLD_UP_NS = 2 * 1000 * 1000, HOLD_UP_BEYOND_NS = 250 * 1000 };
+
+static struct tri_lock plan_lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL);
+static struct {
+  const struct tri_config *config; /* NULL: no plan yet */
+  struct tri_goal_input by_percent;
+  uint64_t runway; /* 0: the trigger is the goal */
+  bool is_beside;
+  uint64_t scanned_bytes;
+  uint64_t ballast;
+  uint64_t unswept_dead; /* found dead when marking ended; 0 once all is swept */
+  uint64_t rest_until;   /* the limit is not heeded before this time; 0: it is */
+} plan;
+static tri_aint by_limit;
+static tri_aword soft_goal, soft_end; /* while resting: the goal by the limit, and the limit's place; else 0 */
+
 static bool frees_honoured;
-static struct tri_cons_mark cons_mark;
+static struct tri_cons_mark cons_mark; /* holder of the cycle lock, as the next three */
+static struct tri_cpu_limit cpu_limit;
+static bool told_limited;
+static tri_aword last_limited;
 
 void tri_plan_init(bool frees) {
   frees_honoured = frees;
+  tri_cpu_limit_init(&cpu_limit, (int64_t)tri_now_ns(), (int)tri_worker_procs());
 }
 
-static uint64_t trigger_for(const struct tri_config *config, const struct tri_plan_input *in, uint64_t goal) {
-  if (!tri_beside_is_next(config)) return goal;
-  return tri_trigger(in->heap_marked, goal, 0, tri_runway(cons_mark.estimate, in->scanned_bytes));
+/* What of the dead objects still counts as heap. */
+static uint64_t unswept_dead(void) {
+  if (plan.unswept_dead == 0) return 0;
+  uint64_t marked = plan.by_percent.heap_marked - plan.ballast, swept = tri_mcentral_swept_live_bytes();
+  if (tri_mcentral_all_swept()) return plan.unswept_dead = 0;
+  if (swept >= marked) return plan.unswept_dead;
+  return plan.unswept_dead - tri_u64_of((double)plan.unswept_dead * (double)swept / (double)marked);
+}
+
+static bool rests(void) {
+  if (plan.rest_until == 0) return false;
+  if (tri_now_ns() >= plan.rest_until) plan.rest_until = 0;
+  return plan.rest_until != 0;
+}
+
+static uint64_t limit_goal(const struct tri_memory_use *use) {
+  struct tri_memory m = {.limit = tri_limit_bytes(),
+                         .mapped_ready = use->mapped,
+                         .heap_free = use->free,
+                         .heap_alloc = use->objects + unswept_dead(),
+                         .ballast = plan.ballast};
+  return tri_goal_limit(&m, plan.by_percent.heap_marked);
+}
+
+/* What the goal by the limit leaves below the limit. */
+static uint64_t headroom_of(uint64_t limited) {
+  return tri_max_u64(limited / 100 * TRI_LIMIT_HEADROOM_PERCENT, TRI_LIMIT_HEADROOM_MIN);
+}
+
+static void tell_heap(const struct tri_memory_use *use, bool has_limit, bool resting) {
+  uint64_t beside_heap = use->meta + use->stacks + use->offheap;
+  tri_mheap_set_most_retained(has_limit ? tri_sub_sat(tri_limit_bytes(), beside_heap) : SIZE_MAX, !resting);
+}
+
+/* The lesser of the two goals, or while the collector rests that by percent. */
+static uint64_t goal_now(void) {
+  struct tri_memory_use use = {0};
+  uint64_t goal = tri_goal_percent(&plan.by_percent), limited = UINT64_MAX;
+  bool has_limit = tri_limit_bytes() != TRI_NO_LIMIT, resting = has_limit && rests();
+  if (has_limit) {
+    tri_memory_read(&use, plan.ballast);
+    limited = limit_goal(&use);
+  }
+  tell_heap(&use, has_limit, resting);
+  tri_store_rlx(&soft_end, resting ? limited + headroom_of(limited) : 0);
+  tri_store_rlx(&soft_goal, resting ? limited : 0);
+  tri_int_store_rlx(&by_limit, !resting && limited < goal);
+  return resting ? goal : tri_min_u64(goal, limited);
+}
+
+/* Called with the lock held. */
+static void store_plan(void) {
+  uint64_t goal = goal_now();
+  uint64_t trigger = plan.is_beside ? tri_trigger(plan.by_percent.heap_marked, goal, 0, plan.runway) : goal;
+  tri_store_rel(&tri_state.goal, goal);
+  tri_store_rel(&tri_state.trigger, trigger);
+}
+
+static void take_settings(const struct tri_config *config) {
+  plan.config = config;
+  plan.by_percent.gc_percent = config->gc_percent;
+  plan.ballast = config->ballast_bytes;
+  plan.is_beside = tri_beside_is_next(config);
+  plan.runway = tri_runway(cons_mark.estimate, plan.scanned_bytes);
 }
 
 void tri_plan_publish(const struct tri_config *config, const struct tri_plan_input *in) {
-  struct tri_pacer_input p = {.heap_marked = in->heap_marked,
-                              .stack_bytes = tri_roots_stack_bytes(),
-                              .globals_bytes = tri_roots_globals_bytes(),
-                              .heap_reclaimed = in->heap_reclaimed,
-                              .frees_honoured = frees_honoured,
-                              .gc_percent = config->gc_percent};
-  uint64_t goal = tri_pacer_plan(&p).heap_goal;
-  tri_store_rel(&tri_state.goal, goal);
-  tri_store_rel(&tri_state.trigger, trigger_for(config, in, goal));
+  tri_lock_acquire(&plan_lock);
+  plan.by_percent = (struct tri_goal_input){.heap_marked = in->heap_marked,
+                                            .stack_bytes = tri_roots_stack_bytes(),
+                                            .globals_bytes = tri_roots_globals_bytes(),
+                                            .heap_minimum = TRI_HEAP_MINIMUM,
+                                            .heap_reclaimed = in->heap_reclaimed,
+                                            .frees_honoured = frees_honoured};
+  plan.scanned_bytes = in->scanned_bytes;
+  plan.unswept_dead = in->heap_reclaimed == UINT64_MAX ? 0 : in->heap_reclaimed;
+  take_settings(config);
+  store_plan();
+  tri_lock_release(&plan_lock);
+}
+
+void tri_plan_renew(const struct tri_config *config, int64_t added) {
+  tri_lock_acquire(&plan_lock);
+  plan.by_percent.heap_marked += (uint64_t)added;
+  take_settings(config);
+  store_plan();
+  tri_lock_release(&plan_lock);
+}
+
+void tri_plan_follow(void) {
+  if (tri_limit_bytes() == TRI_NO_LIMIT || !tri_lock_try(&plan_lock)) return;
+  if (plan.config) store_plan();
+  tri_lock_release(&plan_lock);
+}
+
+bool tri_plan_is_by_limit(void) {
+  return tri_int_load_rlx(&by_limit) != 0;
+}
+
+uint64_t tri_plan_hold_up_ns(uint64_t heap_live) {
+  uint64_t from = tri_load_rlx(&soft_goal), to = tri_load_rlx(&soft_end);
+  if (from == 0 || (int64_t)heap_live <= 0 || heap_live <= from) return 0;
+  return heap_live < to ? HOLD_UP_NS : HOLD_UP_BEYOND_NS;
+}
+
+void tri_plan_read(struct tri_goal_input *ret) {
+  tri_lock_acquire(&plan_lock);
+  *ret = plan.by_percent;
+  tri_lock_release(&plan_lock);
 }
 
 void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_bytes, uint64_t duration_ns,
@@ -52,4 +188,51 @@ void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_
                                .procs = (int)procs,
                                .frees_honoured = frees_honoured};
   tri_cons_mark_add(&cons_mark, &m);
+}
+
+double tri_plan_cons_mark(void) {
+  return cons_mark.estimate;
+}
+
+static void tell_limited(void) {
+  if (told_limited) return;
+  told_limited = true;
+  struct tri_memory_use use;
+  tri_memory_read(&use, plan.ballast);
+  tri_warn(
+      "the memory limit of %llu MiB cannot be kept: %llu MiB are in use, most of it live; collecting is held to half "
+      "of "
+      "the CPU time, and memory may pass the limit (said once)",
+      (unsigned long long)(tri_limit_bytes() >> 20), (unsigned long long)(use.mapped >> 20));
+}
+
+void tri_plan_cycle_took(const struct tri_cycle_times *t, uint64_t num_gc) {
+  bool was_by_limit = tri_plan_is_by_limit();
+  if ((int)tri_worker_procs() != cpu_limit.procs)
+    tri_cpu_limit_set_procs(&cpu_limit, (int64_t)t->start, (int)tri_worker_procs());
+  tri_cpu_limit_stop_begin(&cpu_limit, (int64_t)t->start, 0, 0);
+  if (t->is_beside) {
+    tri_cpu_limit_stop_end(&cpu_limit, (int64_t)t->mark, true);
+    tri_cpu_limit_stop_begin(&cpu_limit, (int64_t)t->mark_done, 0, 0);
+  }
+  tri_cpu_limit_stop_end(&cpu_limit, (int64_t)t->end, false);
+  if (!was_by_limit || !cpu_limit.limiting) return;
+  uint64_t stopped = t->end - t->start - (t->is_beside ? (t->mark_done - t->mark) / 4 * 3 : 0);
+  tri_lock_acquire(&plan_lock);
+  plan.rest_until = t->end + (uint64_t)tri_cpu_limit_rest_ns(&cpu_limit, (int64_t)stopped);
+  tri_lock_release(&plan_lock);
+  tri_store_rel(&last_limited, num_gc);
+  tell_limited();
+}
+
+uint64_t tri_plan_last_limited(void) {
+  return tri_load_acq(&last_limited);
+}
+
+void tri_plan_lock_for_fork(void) {
+  tri_lock_acquire_unranked(&plan_lock);
+}
+
+void tri_plan_unlock_for_fork(void) {
+  tri_lock_release_unranked(&plan_lock);
 }

@@ -8,14 +8,45 @@ void tri_plan_init(bool frees_honoured);
 
 struct tri_plan_input {
   uint64_t heap_marked;    /* the ballast included */
-  uint64_t heap_reclaimed; /* found dead, without what the program freed itself */
+  uint64_t heap_reclaimed; /* found dead, without what the program freed itself; UINT64_MAX: no cycle yet */
   uint64_t scanned_bytes;  /* to mark that much */
 };
-/* Stores goal and trigger to tri_state. By the holder of the cycle lock. */
+/* A cycle ended: stores goal and trigger to tri_state. By the holder of the cycle lock. */
 void tri_plan_publish(const struct tri_config *config, const struct tri_plan_input *in);
+/* The same from what was measured last, after a setting has changed. heap_marked moves by `added` (a ballast's). */
+void tri_plan_renew(const struct tri_config *config, int64_t added);
+/* The goal by the memory limit follows the memory in use: any thread, inside the runtime or unregistered, without
+ * locks. Does nothing without a limit, or while somebody else is at it. */
+void tri_plan_follow(void);
+/* True when the memory limit asks for a lower goal than GOGC, so that passing the goal means passing the limit. */
+bool tri_plan_is_by_limit(void);
+
+/* While the collector rests (see tri_plan_cycle_took) and the heap is above the goal by the limit: how long whoever has
+ * allocated 64 KiB should wait; else 0. Any thread. */
+uint64_t tri_plan_hold_up_ns(uint64_t heap_live);
 
 /* A cycle marked beside the program: live bytes when it began and ended, CPU time of its markers meanwhile. */
 void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_bytes, uint64_t duration_ns,
                     uint64_t cpu_ns);
+
+/* What of it: bytes allocated for each byte marked, and CPU. By the holder of the cycle lock. */
+double tri_plan_cons_mark(void);
+
+/* When a cycle stopped the world, and for how long, so that collecting for the memory limit takes no more than half of
+ * the CPU time. By the holder of the cycle lock; tri_plan_publish or renew follows. */
+struct tri_cycle_times {
+  uint64_t start, mark, mark_done, end;
+  bool is_beside; /* from mark to mark_done the program ran */
+};
+void tri_plan_cycle_took(const struct tri_cycle_times *times, uint64_t num_gc);
+/* The number of the last cycle after which the limit was not heeded for that reason; 0: none. */
+uint64_t tri_plan_last_limited(void);
+
+struct tri_goal_input;
+/* What the percent goal was made of; for the scavenger. Any thread. */
+void tri_plan_read(struct tri_goal_input *ret);
+
+void tri_plan_lock_for_fork(void);
+void tri_plan_unlock_for_fork(void);
 
 #endif

@@ -67,6 +67,7 @@ static enum tri_stacks stacks_are;  /* of the present gathering */
 static struct tri_mapping main_tls; /* of the present gathering; empty: it is scanned with the stack */
 /* The main thread's, as the list of mappings last showed them; runner only. */
 static struct { struct tri_mapping stack, tls; } known;
+static tri_aword list_bytes; /* of the lists themselves */
 
 /* As many mappings as a process can have by default. 1.5 MiB of address space, touched only where it is used. */
 enum { MAX_PROTECTED = 1 << 16 };
@@ -99,6 +100,7 @@ static bool room_for(struct array *a, size_t bytes, size_t max_bytes) {
   if (bytes <= a->committed_bytes) return true;
   if (!tri_os_commit((char *)a->base + a->committed_bytes, COMMIT_STEP)) return false;
   a->committed_bytes += COMMIT_STEP;
+  tri_fetch_add_rlx(&list_bytes, COMMIT_STEP);
   return true;
 }
 
@@ -472,6 +474,9 @@ bool tri_roots_get(size_t i, struct tri_root_range *ret) {
   return true;
 }
 
+uint64_t tri_roots_list_bytes(void) {
+  return tri_load_rlx(&list_bytes);
+}
 uint64_t tri_roots_stack_bytes(void) {
   return stack_bytes;
 }

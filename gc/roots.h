@@ -40,6 +40,7 @@ bool tri_roots_any_protected(void);
 size_t tri_roots_next_readable(uintptr_t *lo, uintptr_t hi);
 
 /* Bytes of the last gathering. */
+uint64_t tri_roots_list_bytes(void); /* memory of the lists of roots; any thread */
 uint64_t tri_roots_stack_bytes(void);
 uint64_t tri_roots_globals_bytes(void);
 

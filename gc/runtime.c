@@ -52,14 +52,30 @@ const struct tri_config *tri_runtime_config(void) {
   return &config;
 }
 
-static void reserve_ballast(void) {
-  if (config.ballast_bytes == 0) return;
-  size_t size = tri_align_up(config.ballast_bytes, TRI_PAGE_SIZE);
-  void *p = size >= config.ballast_bytes ? tri_os_reserve(size, TRI_PAGE_SIZE) : NULL;
-  if (p) {
-    tri_ownmap_add(p, size);
-    return;
+struct tri_config *tri_runtime_config_to_change(void) {
+  return &config;
+}
+
+static void *ballast; /* its address space; NULL: none */
+static size_t ballast_size;
+
+bool tri_runtime_change_ballast(size_t bytes) {
+  size_t size = tri_align_up(bytes, TRI_PAGE_SIZE);
+  void *p = size && size >= bytes ? tri_os_reserve(size, TRI_PAGE_SIZE) : NULL;
+  if (bytes && !p) return false;
+  if (p) tri_ownmap_add(p, size);
+  if (ballast) {
+    tri_ownmap_remove(ballast, ballast_size);
+    tri_os_unreserve(ballast, ballast_size);
   }
+  ballast = p;
+  ballast_size = size;
+  config.ballast_bytes = bytes;
+  return true;
+}
+
+static void reserve_ballast(void) {
+  if (tri_runtime_change_ballast(config.ballast_bytes)) return;
   tri_warn("TRICOLOR_BALLAST: no address space for a ballast of %zu bytes; there is none", config.ballast_bytes);
   config.ballast_bytes = 0;
 }

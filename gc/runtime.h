@@ -28,5 +28,10 @@ bool tri_runtime_prefer(const char *gogc, const char *godebug, const char *trico
 bool tri_runtime_ready(void);
 bool tri_runtime_inert(void);
 const struct tri_config *tri_runtime_config(void);
+/* For the holder of the cycle lock. */
+struct tri_config *tri_runtime_config_to_change(void);
+/* Another ballast: changes its address space and the setting. False: no address space, nothing changed. By the holder
+ * of the cycle lock. */
+bool tri_runtime_change_ballast(size_t bytes);
 
 #endif

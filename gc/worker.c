@@ -50,6 +50,7 @@ static unsigned nworkers;                    /* guarded by the cycle lock: a rou
 static unsigned nmarkers;                    /* of the present round, the runner included */
 static bool refused;                         /* the system gave no thread; not asked again before a fork */
 static tri_aint round_no, left;
+static tri_aword stack_bytes; /* of all stacks made so far; they are kept */
 
 unsigned tri_worker_procs(void) {
   cpu_set_t set;
@@ -74,6 +75,7 @@ static bool get_stack(struct worker_thread *w) {
     return false;
   }
   w->stack = stack;
+  tri_fetch_add_rlx(&stack_bytes, STACK_BYTES - guard);
   return true;
 }
 
@@ -130,6 +132,10 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg) {
   pthread_attr_destroy(&attr);
   if (!ok) tri_int_store_rel(&w->running, 0);
   return ok;
+}
+
+uint64_t tri_worker_stack_bytes(void) {
+  return tri_load_rlx(&stack_bytes);
 }
 
 static void mark_as(unsigned i) {

@@ -14,6 +14,9 @@ unsigned tri_worker_procs(void);
  * below the first frame it is no root. False: the system refused. Allocates from the heap: outside the runtime only. */
 bool tri_worker_spawn(void (*fn)(void *), void *arg);
 
+/* Memory of the stacks of such threads. Any thread. */
+uint64_t tri_worker_stack_bytes(void);
+
 /* Starts the marker threads that are missing (procs - 1). By the holder of the cycle lock, outside the runtime. */
 void tri_worker_start_all(void);
 /* A marking: begin, any rounds, at last to_the_end with the world stopped. totals: what all markers did since begin. */

@@ -2,7 +2,7 @@
  * The cap on the collector's share of CPU time. A bucket that holds one second of each CPU: collector time fills it,
  * program time drains it, so only a share above one half, sustained, fills it. While it is full nobody assists, and
  * nobody gives memory back on the spot for the memory limit: the heap may pass the limit, and the program goes on.
- * Idle CPUs count as neither.
+ * Idle CPUs count as neither. Assists can be left out, a stopped world cannot: whole cycles wait then (rest_ns).
  * [LIMIT-1] 0 <= fill <= capacity. [LIMIT-2] limiting only while the bucket is full.
  * The caller serialises calls and passes the time; a clock that steps back is ignored. Pure: no lock, no clock, no
  * global.
@@ -53,6 +53,10 @@ void tri_cpu_limit_update(struct tri_cpu_limit *l, int64_t now_ns, int64_t assis
   /* Of the whole window: the workers' quarter does not shrink with idle CPUs. */
   if (l->marking) collector_ns += (int64_t)((double)window_ns * TRI_GC_UTILIZATION);
   accumulate(l, window_ns - idle_ns - collector_ns, collector_ns);
+}
+
+int64_t tri_cpu_limit_rest_ns(const struct tri_cpu_limit *l, int64_t cycle_ns) {
+  return l->limiting && cycle_ns > 0 ? cycle_ns : 0;
 }
 
 void tri_cpu_limit_stop_begin(struct tri_cpu_limit *l, int64_t now_ns, int64_t assist_ns, int64_t idle_ns) {

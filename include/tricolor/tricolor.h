@@ -110,6 +110,66 @@ struct tri_stats {
 /* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
 TRI_API int tri_read_stats(struct tri_stats *stats);
 
+/*
+ * Settings, changed while the program runs. Each acts at once: a collection that is due by the new value begins soon. A
+ * call waits for a collection that is under way. Nothing changes with collect=off.
+ */
+
+/* Growth in percent before the next collection, as GOGC; negative: off (a memory limit still collects). Returns the
+ * value before, -1 for off. After Go's debug.SetGCPercent. */
+TRI_API int tri_set_gc_percent(int percent);
+/* Bytes below which memory is kept, as GOMEMLIMIT; LLONG_MAX: none; negative changes nothing. Ends following the cgroup
+ * (GOMEMLIMIT=auto). Returns the value before. After Go's debug.SetMemoryLimit. */
+TRI_API long long tri_set_memory_limit(long long bytes);
+/* Bytes that count as live heap and take none, as TRICOLOR_BALLAST; 0: none. Returns the value before, or (size_t)-1
+ * with errno ENOMEM when there is no address space for it. */
+TRI_API size_t tri_set_ballast(size_t bytes);
+/* Collects, and gives all free memory back to the system. Returns the bytes given back, beside what went back in the
+ * background. malloc_trim does the same. After Go's debug.FreeOSMemory. Under the conditions of tri_gc. */
+TRI_API size_t tri_free_os_memory(void);
+
+/* Statistics with the names of Go's runtime.MemStats. `size` is set by the caller to sizeof(struct tri_mem_stats) and
+ * versions the struct. Bytes, unless the name says otherwise. */
+struct tri_mem_stats {
+  size_t size;
+  unsigned long Alloc, HeapAlloc; /* objects that are live or not yet swept, ballast included */
+  unsigned long TotalAlloc;       /* handed out since the start */
+  unsigned long Sys;              /* HeapSys + StackSys + GCSys + OtherSys; Sys - HeapReleased is what a limit counts */
+  unsigned long HeapSys;          /* HeapInuse + HeapIdle */
+  unsigned long HeapInuse;        /* spans in use */
+  unsigned long HeapIdle;         /* free pages */
+  unsigned long HeapReleased;     /* of these, given back to the system */
+  unsigned long StackSys;         /* stacks of the runtime's own threads */
+  unsigned long GCSys;            /* tables, span structs, grey work */
+  unsigned long OtherSys;         /* off-heap memory in use */
+  unsigned long NextGC;           /* heap size that the next collection aims at; ULONG_MAX: none */
+  unsigned long LastGC;           /* when the last one ended: nanoseconds since 1970; 0: none yet */
+  unsigned long PauseTotalNs;
+  unsigned long PauseNs[256];  /* how long each stopped the world; the latest at (NumGC + 255) % 256 */
+  unsigned long PauseEnd[256]; /* when, as LastGC */
+  unsigned int NumGC, NumForcedGC;
+  double GCCPUFraction; /* of all CPU time since the start */
+  int EnableGC;
+};
+/* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
+TRI_API int tri_read_mem_stats(struct tri_mem_stats *stats);
+
+/* One of Go's runtime/metrics, by its name, which ends in its unit: "/memory/classes/total:bytes". */
+enum tri_metric_kind { TRI_METRIC_UNKNOWN, TRI_METRIC_COUNT, TRI_METRIC_DOUBLE };
+struct tri_metric {
+  const char *name;
+  enum tri_metric_kind kind; /* UNKNOWN: there is no metric of this name */
+  union {
+    unsigned long count;
+    double number; /* seconds */
+  } value;
+};
+/* Reads `count` metrics, whose names the caller has set, in one moment: those of /memory/classes add up to their total
+ * exactly. Returns how many are known. */
+TRI_API size_t tri_read_metrics(struct tri_metric *samples, size_t count);
+/* The names of all metrics: index from 0 on; NULL after the last. Callable from anywhere. */
+TRI_API const char *tri_metric_name(size_t index);
+
 #ifdef __cplusplus
 }
 #endif

@@ -79,7 +79,7 @@ class Cli(unittest.TestCase):
         for args in (['--help'], ['-h'], ['help'], ['run', '--help']):
             r = self.run_cli(*args)
             self.assertEqual((r.returncode, r.stderr), (0, ''))
-            for word in ('--gogc', '--ballast', '--free', '--collect', '--trace', '--log', 'Exit status'):
+            for word in ('--gogc', '--memlimit', '--ballast', '--free', '--collect', '--trace', '--log', 'Exit status'):
                 self.assertIn(word, r.stdout)
         for args in (['version'], ['--version']):
             r = self.run_cli(*args)
@@ -96,6 +96,7 @@ class Cli(unittest.TestCase):
 
     def test_bad_values(self):
         self.refused(2, ['--gogc', '50%', 'off'], 'run', '--gogc', '50%', PROBE)
+        self.refused(2, ['--memlimit', '1GB', 'auto'], 'run', '--memlimit', '1GB', PROBE)
         self.refused(2, ['--ballast', '1GB', 'GiB'], 'run', '--ballast', '1GB', PROBE)
         self.refused(2, ['--free', 'now', 'ignore', 'later'], 'run', '--free=later', PROBE)
         self.refused(2, ['--collect', 'on', 'off', 'maybe'], 'run', '--collect', 'maybe', PROBE)
@@ -104,9 +105,10 @@ class Cli(unittest.TestCase):
         self.refused(2, ['--log'], 'run', '--log', 'x' * 512, PROBE)
 
     def test_options_become_settings(self):
-        v = self.variables('--gogc', '50', '--ballast', '4GiB', '--free', 'ignore', '--collect', 'off', '--trace',
-                           '--log', '/tmp/x.%p', '--')
+        v = self.variables('--gogc', '50', '--memlimit', 'auto', '--ballast', '4GiB', '--free', 'ignore', '--collect', 'off',
+                           '--trace', '--log', '/tmp/x.%p', '--')
         self.assertEqual(v['GOGC'], '50')
+        self.assertEqual(v['GOMEMLIMIT'], 'auto')
         self.assertEqual(v['TRICOLOR'], 'ballast=4GiB,free=ignore,collect=off,log=/tmp/x.%p')
         self.assertEqual(v['GODEBUG'], 'gctrace=1')
         self.assertEqual(v['LD_PRELOAD'], os.path.realpath(FAKE))

@@ -90,7 +90,7 @@ def judge(args, code, out, err, log_text):
     if expected == 0 and not args.no_ok and out.splitlines()[-1:] != ['ok']:
         yield 'stdout does not end with "ok"'
     for pattern in args.stderr_has:
-        if not re.search(pattern, err):
+        if not re.search(pattern, err, re.M):
             yield f'stderr does not match {pattern!r}'
     for pattern in args.stderr_not:
         if re.search(pattern, err):

@@ -138,8 +138,12 @@ static void assert_defaults(const struct tri_config *c) {
   cr_assert_eq(c->signal, d.signal);
   cr_assert_eq(c->strict, d.strict);
   cr_assert_eq(c->stress_bytes, d.stress_bytes);
+  cr_assert_eq(c->period_seconds, d.period_seconds);
   cr_assert_eq(c->barrier, d.barrier);
   cr_assert_str_eq(c->log_path, d.log_path);
+  cr_assert_str_eq(c->cgroup_root, d.cgroup_root);
+  cr_assert_eq(c->memory_limit, d.memory_limit);
+  cr_assert_eq(c->limit_is_auto, d.limit_is_auto);
 }
 
 Test(config, defaults) {
@@ -167,7 +171,7 @@ Test(config, everything_at_once) {
            SIGRTMIN + 3);
   struct tri_config c =
       PARSE("GOGC=50", "GODEBUG=gctrace=2,gcstoptheworld=1,gccheckmark=1,clobberfree=1,madvdontneed=0", sig,
-            "TRICOLOR_BALLAST=4GiB", "GOMEMLIMIT=off");
+            "TRICOLOR_BALLAST=4GiB", "GOMEMLIMIT=200MiB");
   cr_assert_str_empty(said);
   cr_assert_eq(c.gc_percent, 50);
   cr_assert_eq(c.gctrace, 2);
@@ -183,6 +187,26 @@ Test(config, everything_at_once) {
   cr_assert_str_eq(c.log_path, "/tmp/a.%p");
   cr_assert_eq(c.signal, SIGRTMIN + 3);
   cr_assert_eq(c.stress_bytes, 65536);
+  cr_assert_eq(c.memory_limit, 200 << 20);
+  cr_assert_not(c.limit_is_auto);
+}
+
+Test(config, memory_limit) {
+  struct tri_config c =
+      PARSE("GOMEMLIMIT=auto", "TRICOLOR=cgroups=/tmp/x,period=7", "GODEBUG=scavtrace=1,gcpacertrace=2");
+  cr_assert_str_empty(said);
+  cr_assert(c.limit_is_auto);
+  cr_assert_eq(c.memory_limit, UINT64_MAX);
+  cr_assert_str_eq(c.cgroup_root, "/tmp/x");
+  cr_assert_eq(c.scavtrace, 1);
+  cr_assert_eq(c.period_seconds, 7);
+  cr_assert_eq(c.gcpacertrace, 2);
+  c = PARSE("GOMEMLIMIT=off");
+  cr_assert_str_empty(said);
+  cr_assert_eq(c.memory_limit, UINT64_MAX);
+  c = PARSE("GOMEMLIMIT=0");
+  cr_assert_str_empty(said);
+  cr_assert_eq(c.memory_limit, 0);
 }
 
 Test(config, last_setting_wins_first_variable_wins) {
@@ -215,7 +239,9 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"GOGC=50%", {"GOGC=50%", "percent", "off", "using 100"}},
       {"GOGC=OFF", {"GOGC=OFF", "using 100"}},
       {"GOGC= ", {"GOGC= ", "using 100"}},
-      {"GOMEMLIMIT=1GiB", {"GOMEMLIMIT=1GiB", "no memory limit"}},
+      {"GOMEMLIMIT=1GB", {"GOMEMLIMIT=1GB", "GiB", "auto", "using no limit"}},
+      {"GOMEMLIMIT=AUTO", {"GOMEMLIMIT=AUTO", "off", "using no limit"}},
+      {"TRICOLOR=cgroups=", {"cgroups=: ", "directory", "system's"}},
       {"TRICOLOR_BALLAST=1GB", {"TRICOLOR_BALLAST=1GB", "GiB", "no ballast"}},
       {"TRICOLOR=ballast=lots", {"TRICOLOR=ballast=lots", "GiB", "no ballast"}},
       {"TRICOLOR=ballast=1GiB,ballast=lots", {"ballast=lots", "no ballast"}},
@@ -229,6 +255,7 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"TRICOLOR=collect", {"TRICOLOR=collect: ", "ignoring"}},
       {"TRICOLOR=Collect=off", {"Collect=off", "ignoring"}},
       {"TRICOLOR=log=", {"log=: ", "file name", "stderr"}},
+      {"TRICOLOR=period=-1", {"period=-1", "seconds", "using 120"}},
       {"TRICOLOR=signal=9", {"signal=9", "real-time", "choosing"}},
       {"TRICOLOR=signal=65", {"signal=65", "real-time"}},
       {"TRICOLOR=signal=x", {"signal=x", "real-time"}},
@@ -306,7 +333,7 @@ Test(config, strict_ends_with_2_and_one_line_in_any_order) {
   cr_expect_eq(STATUS("TRICOLOR=nosuch=1,strict=1"), 2);
   cr_expect_eq(STATUS("TRICOLOR=strict=1,free=never"), 2);
   cr_expect_eq(STATUS("TRICOLOR_BALLAST=1GB", "TRICOLOR=strict=1"), 2);
-  cr_expect_eq(STATUS("TRICOLOR=strict=1", "GOMEMLIMIT=1GiB"), 2);
+  cr_expect_eq(STATUS("TRICOLOR=strict=1", "GOMEMLIMIT=1GB"), 2);
 }
 
 Test(config, strict_leaves_good_settings_alone) {
@@ -314,4 +341,21 @@ Test(config, strict_leaves_good_settings_alone) {
   cr_expect_str_empty(said);
   cr_expect_eq(STATUS("TRICOLOR=strict=1,nosuch=1,strict=0"), 0);
   cr_expect_eq(lines_said(), 1);
+}
+
+Test(parse, limits) {
+  static const struct {
+    const char *text;
+    bool ok, is_auto;
+    uint64_t bytes;
+  } t[] = {{"off", true, false, UINT64_MAX}, {"auto", true, true, 7},
+           {"3MiB", true, false, 3 << 20},   {"0", true, false, 0},
+           {"Auto", false, false, 7},        {"-1", false, false, 7}};
+  for (size_t i = 0; i < TRI_ARRAY_LEN(t); i++) {
+    uint64_t bytes = 7;
+    bool is_auto = false;
+    cr_expect_eq(tri_parse_limit(tri_slice_of(t[i].text), &bytes, &is_auto), t[i].ok, "'%s'", t[i].text);
+    cr_expect_eq(is_auto, t[i].is_auto, "'%s'", t[i].text);
+    cr_expect_eq(bytes, t[i].bytes, "'%s'", t[i].text);
+  }
 }

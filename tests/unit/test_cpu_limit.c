@@ -90,3 +90,14 @@ Test(cpu_limit, a_clock_that_steps_back_is_ignored) {
   cr_expect_eq(l.fill_ns, 0);
   cr_expect_eq(l.last_update_ns, SECOND);
 }
+
+Test(cpu_limit, rests_as_long_as_the_cycle_took_while_limiting) {
+  struct tri_cpu_limit l;
+  tri_cpu_limit_init(&l, 0, 2);
+  cr_assert_eq(tri_cpu_limit_rest_ns(&l, 50), 0);
+  tri_cpu_limit_stop_begin(&l, 0, 0, 0);
+  tri_cpu_limit_stop_end(&l, 3 * TRI_CPU_LIMIT_CAPACITY_NS, false);
+  cr_assert(l.limiting);
+  cr_assert_eq(tri_cpu_limit_rest_ns(&l, 50), 50);
+  cr_assert_eq(tri_cpu_limit_rest_ns(&l, -1), 0);
+}

@@ -22,6 +22,8 @@ static const char help[] =
     "\n"
     "Options of run (they win over the environment variables of the same meaning):\n"
     "  --gogc N|off        heap growth in percent before the next collection (GOGC; 100)\n"
+    "  --memlimit SIZE|auto|off\n"
+    "                      keep memory below SIZE; auto: below 90% of the cgroup's limit (GOMEMLIMIT)\n"
     "  --ballast SIZE      count SIZE more live heap: fewer collections (TRICOLOR=ballast=)\n"
     "  --free now|ignore   what free() does; ignore leaves all to the collector (now)\n"
     "  --collect on|off    off: never collect, just allocate (on)\n"

@@ -19,6 +19,7 @@
 
 struct options {
   const char *gogc;
+  const char *memlimit;
   const char *ballast;
   const char *free_mode;
   const char *collect;
@@ -26,7 +27,7 @@ struct options {
   bool trace;
 };
 
-enum { OPT_GOGC = 1, OPT_BALLAST, OPT_FREE, OPT_COLLECT, OPT_TRACE, OPT_LOG };
+enum { OPT_GOGC = 1, OPT_MEMLIMIT, OPT_BALLAST, OPT_FREE, OPT_COLLECT, OPT_TRACE, OPT_LOG };
 
 static void set_variable(const char *name, const char *value) {
   if (setenv(name, value, 1) != 0) tri_cli_fail(TRI_CLI_NOT_RUN, "no memory for the environment");
@@ -74,6 +75,10 @@ static void check_options(const struct options *o) {
   int percent;
   if (o->gogc && !tri_parse_gogc(tri_slice_of(o->gogc), &percent))
     tri_cli_fail(TRI_CLI_CANNOT, "--gogc is a whole number of percent or off, not \"%s\"", o->gogc);
+  bool is_auto;
+  if (o->memlimit && !tri_parse_limit(tri_slice_of(o->memlimit), &size, &is_auto))
+    tri_cli_fail(TRI_CLI_CANNOT,
+                 "--memlimit is digits with an optional B, KiB, MiB, GiB or TiB, auto or off, not \"%s\"", o->memlimit);
   if (o->ballast && !tri_parse_size(tri_slice_of(o->ballast), &size))
     tri_cli_fail(TRI_CLI_CANNOT, "--ballast is digits with an optional B, KiB, MiB, GiB or TiB, not \"%s\"",
                  o->ballast);
@@ -86,6 +91,9 @@ static void take(struct options *o, int option) {
   switch (option) {
     case OPT_GOGC:
       o->gogc = optarg;
+      break;
+    case OPT_MEMLIMIT:
+      o->memlimit = optarg;
       break;
     case OPT_BALLAST:
       o->ballast = optarg;
@@ -107,13 +115,10 @@ static void take(struct options *o, int option) {
 /* Leaves optind at the program's name. "+": what follows that name is the program's own. ":": we print the errors. */
 static void parse_options(struct options *o, int argc, char **argv) {
   static const struct option known[] = {
-      {"gogc", required_argument, NULL, OPT_GOGC},
-      {"ballast", required_argument, NULL, OPT_BALLAST},
-      {"free", required_argument, NULL, OPT_FREE},
-      {"collect", required_argument, NULL, OPT_COLLECT},
-      {"trace", no_argument, NULL, OPT_TRACE},
-      {"log", required_argument, NULL, OPT_LOG},
-      {NULL, 0, NULL, 0},
+      {"gogc", required_argument, NULL, OPT_GOGC},       {"memlimit", required_argument, NULL, OPT_MEMLIMIT},
+      {"ballast", required_argument, NULL, OPT_BALLAST}, {"free", required_argument, NULL, OPT_FREE},
+      {"collect", required_argument, NULL, OPT_COLLECT}, {"trace", no_argument, NULL, OPT_TRACE},
+      {"log", required_argument, NULL, OPT_LOG},         {NULL, 0, NULL, 0},
   };
   int option;
   opterr = 0;
@@ -127,6 +132,7 @@ static void parse_options(struct options *o, int argc, char **argv) {
 
 static void set_environment(const struct options *o, const char *library) {
   if (o->gogc) set_variable("GOGC", o->gogc);
+  if (o->memlimit) set_variable("GOMEMLIMIT", o->memlimit);
   if (o->ballast) append_setting("TRICOLOR", "ballast", o->ballast);
   if (o->free_mode) append_setting("TRICOLOR", "free", o->free_mode);
   if (o->collect) append_setting("TRICOLOR", "collect", o->collect);

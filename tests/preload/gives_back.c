@@ -1,0 +1,80 @@
+/*
+ * 1 GiB (or MIB) of live data is dropped by free(), and nothing more is asked for: within ten seconds the process must
+ * be down to what the goal of an empty heap allows (4 MiB, a tenth, and 16 MiB for all else) and the runtime's tables,
+ * which stay; without a collection. `lazy`: with madvdontneed=0, where the same pages stay
+ * resident but can be taken at once (LazyFree). The scavenger's CPU time must be small.
+ */
+#include <time.h>
+
+#include "support/probe.h"
+
+enum { NODE = 512, WAIT_STEPS = 20, WAIT_US = 500 * 1000, ALLOWED_MIB = 21 };
+
+struct node {
+  struct node *next;
+  char fill[NODE - sizeof(struct node *)];
+};
+
+static size_t field_kib(const char *file, const char *name) {
+  char line[256];
+  size_t kib = 0, one;
+  FILE *f = fopen(file, "r");
+  CHECK(f, "%s", file);
+  while (fgets(line, sizeof line, f))
+    if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %zu kB", &one) == 1) kib += one;
+  fclose(f);
+  return kib;
+}
+
+static size_t resident_mib(bool lazy) {
+  size_t kib = field_kib("/proc/self/status", "VmRSS");
+  return (lazy ? kib - field_kib("/proc/self/smaps_rollup", "LazyFree") : kib) >> 10;
+}
+
+static double cpu(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static size_t allowed_mib(void) {
+  struct tri_stats s;
+  memset(&s, 0, sizeof s);
+  s.size = sizeof s;
+  if (probe.read_stats) probe.read_stats(&s);
+  return ALLOWED_MIB + (s.meta_sys >> 20);
+}
+
+int main(int argc, char **argv) {
+  size_t mib = argc > 1 ? strtoul(argv[1], NULL, 10) : 1024;
+  bool lazy = argc > 2 && strcmp(argv[2], "lazy") == 0;
+  struct node *list = NULL;
+  for (size_t n = (mib << 20) / NODE; n > 0; n--) {
+    struct node *p = malloc(sizeof *p);
+    CHECK(p, "malloc");
+    memset(p->fill, 1, sizeof p->fill);
+    p->next = list;
+    list = p;
+  }
+  size_t full = resident_mib(lazy);
+  while (list) {
+    struct node *p = list;
+    list = p->next;
+    free(p);
+  }
+  unsigned long cycles = probe_cycles();
+  double before = cpu();
+  int i = 0;
+  while (i < WAIT_STEPS && resident_mib(lazy) > allowed_mib()) {
+    usleep(WAIT_US);
+    i++;
+  }
+  fprintf(stderr, "%zu MiB, then %zu MiB after %.1f s, %.3f s of CPU\n", full, resident_mib(lazy), i * 0.5,
+          cpu() - before);
+  if (!probe_live()) return 0;
+  CHECK(full >= mib, "%zu MiB resident", full);
+  CHECK(resident_mib(lazy) <= allowed_mib(), "%zu MiB resident", resident_mib(lazy));
+  CHECK(probe_cycles() <= cycles + 1, "%lu collections", probe_cycles() - cycles); /* one may have been on its way */
+  puts("ok");
+  return 0;
+}
