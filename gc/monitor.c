@@ -35,8 +35,9 @@
 
 enum { NOT_STARTED, STARTING, STARTED, REFUSED };
 static tri_aint state;
-static tri_aint kicks;   /* futex word */
-static tri_aint falling; /* 1: live bytes have fallen below the watermark, and nobody has looked since */
+static tri_aint kicks; /* futex word */
+static tri_aint
+    falling; /* 1: live bytes have fallen below the watermark since the last step; no more kicks till the next */
 static const struct tri_config *settings;
 
 void tri_monitor_init(const struct tri_config *config) {
@@ -87,9 +88,10 @@ static void monitor_main(void *arg) {
   unsigned seen = tri_int_load_acq(&kicks);
   for (;;) {
     uint64_t now = tri_now_ns();
-    if (tri_int_exchange_acq_rel(&falling, 0)) next_step = least(next_step, now + SETTLE_NS);
+    if (tri_int_load_acq(&falling)) next_step = least(next_step, now + SETTLE_NS);
     uint64_t sleep = least(force_cycle(now), reread_limits(now));
     if (now >= next_step) {
+      tri_int_store_rel(&falling, 0);
       uint64_t wait = tri_scavenger_step();
       next_step = wait == UINT64_MAX ? UINT64_MAX : tri_now_ns() + wait;
     }

@@ -13,8 +13,8 @@
  * Live bytes near the limit, or above it, would mean one cycle after the other. While the CPU limiter's bucket is full,
  * the collector rests after each cycle for as long as that took: the goal is that by percent alone, and the heap may
  * pass the limit. (Go leaves assists out; a stopped world cannot be left out, so whole cycles wait.) Threads that
- * allocate are held up for moments between the goal by the limit and the limit itself, so that a program which only
- * allocates too fast stays within it; beyond it they are held up for less.
+ * allocate are held up for moments above the goal by the limit, so that a program which only allocates too fast stays
+ * within it or near it; where nearly all is live, less so beyond the limit.
  *
  * The heap is also told what of it may stay resident (alloc/mheap.c): under a limit, so much as the rest leaves.
  *
@@ -95,6 +95,12 @@ static uint64_t headroom_of(uint64_t limited) {
   return tri_max_u64(limited / 100 * TRI_LIMIT_HEADROOM_PERCENT, TRI_LIMIT_HEADROOM_MIN);
 }
 
+/* Where live data leave next to nothing of the limit, waiting for a collection gains nothing beyond it. */
+static uint64_t held_up_below(uint64_t limited) {
+  bool mostly_live = plan.by_percent.heap_marked > limited / 16 * 15;
+  return mostly_live ? limited + headroom_of(limited) : UINT64_MAX;
+}
+
 static void tell_heap(const struct tri_memory_use *use, bool has_limit, bool resting) {
   uint64_t beside_heap = use->meta + use->stacks + use->offheap;
   tri_mheap_set_most_retained(has_limit ? tri_sub_sat(tri_limit_bytes(), beside_heap) : SIZE_MAX, !resting);
@@ -110,7 +116,7 @@ static uint64_t goal_now(void) {
     limited = limit_goal(&use);
   }
   tell_heap(&use, has_limit, resting);
-  tri_store_rlx(&soft_end, resting ? limited + headroom_of(limited) : 0);
+  tri_store_rlx(&soft_end, resting ? held_up_below(limited) : 0);
   tri_store_rlx(&soft_goal, resting ? limited : 0);
   tri_int_store_rlx(&by_limit, !resting && limited < goal);
   return resting ? goal : tri_min_u64(goal, limited);
