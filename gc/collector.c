@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "alloc/alloc_port.h"
+#include "gc/assist.h"
 #include "gc/beside.h"
 #include "gc/cycle.h"
 #include "gc/exec.h"
@@ -136,6 +137,7 @@ static bool far_behind(void) {
 
 static void wait_a_moment(void) {
   for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
+    if (tri_assist()) continue;
     unsigned s = tri_int_load_acq(&served);
     if (pending()) tri_futex_wait(&served, s, WAIT_STEP_NS);
   }

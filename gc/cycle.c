@@ -34,6 +34,7 @@
 #include <string.h>
 
 #include "alloc/mcentral.h"
+#include "gc/assist.h"
 #include "gc/beside.h"
 #include "gc/checkmark.h"
 #include "gc/collector.h"
@@ -70,6 +71,7 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
+  uint64_t assist_ns;                  /* threads of the program have marked for so long */
   uint64_t black_bytes;                /* marked by others than the markers */
   uint64_t expected_work;              /* what the cycle before scanned */
   uint64_t pages;                      /* to sweep; gcpacertrace only */
@@ -258,6 +260,7 @@ static void mark_beside(void) {
   tri_beside_mark(cycle.heap_start, last_scanned_bytes);
   cycle.t_mark_done = tri_now_ns();
   cycle.beside = tri_worker_totals();
+  cycle.assist_ns = tri_assist_take_ns();
   stop();
   cycle.heap_end = live_now_stw();
   bool listed = tri_beside_is_hybrid() || list_roots(TRI_STACKS_LISTED);
@@ -333,7 +336,7 @@ static void print_trace(void) {
       .since_start_ns = cycle.t_start - start_ns,
       .percent = (int)((stats.pause_cpu_ns + stats.mark_cpu_ns) * 100 / ((cycle.t_end - start_ns) * procs)),
       .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
-      .cpu_ns = {stw1 * procs, 0, beside_cpu_ns(), 0, stw2 * procs},
+      .cpu_ns = {stw1 * procs, cycle.assist_ns, beside_cpu_ns(), 0, stw2 * procs},
       .heap_start = cycle.heap_start,
       .heap_end = cycle.heap_end,
       .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,

@@ -26,6 +26,7 @@
 #include "gc/hybrid.h"
 
 #include "alloc/mheap.h"
+#include "gc/assist.h"
 #include "gc/scanstack.h"
 #include "gc/shade.h"
 #include "gc/slot.h"
@@ -33,7 +34,7 @@
 #include "gc/write.h"
 #include "internal/state.h"
 
-enum { SCAN_WAIT_NS = 1000 * 1000 };
+enum { SCAN_WAIT_NS = 1000 * 1000, ASSIST_WAIT_NS = 100 * 1000 };
 
 static struct tri_shader shader; /* the runner's */
 
@@ -82,7 +83,8 @@ bool tri_hybrid_look(void) {
   tri_lock_release(&tri_registry_lock);
   bool found = shader.marked_bytes > 0;
   tri_shade_put_up(&shader);
-  return found || !scanned || tri_work_available();
+  bool assisted = tri_assist_is_under_way(ASSIST_WAIT_NS);
+  return found || !scanned || assisted || tri_work_available();
 }
 
 void tri_hybrid_end_stw(void) {

@@ -60,6 +60,7 @@ static const size_t SCAN_AHEAD = 1024;
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
+static tri_aint hungry;                       /* a thread wanted to assist, and found nothing */
 static tri_aint put_off;                      /* pieces of large objects come again: they are not counted */
 static tri_aint cut;                          /* the round BESIDE ends */
 /* By tri_grey_class: bytes to prefetch; bytes to scan, or WITH_TYPE. Constant after the first tri_mark_begin. */
@@ -186,7 +187,10 @@ TRI_NOINLINE static void mark_candidates(struct hand *h) {
   n = find_slots(candidate, span, n, found);
   h->ncandidates = 0;
   mark_slots(h->m, found, n);
-  if (tri_int_load_rlx(&idle) > 0 && !tri_work_available()) tri_work_share(&h->m->work);
+  if ((tri_int_load_rlx(&idle) > 0 || tri_int_load_rlx(&hungry)) && !tri_work_available()) {
+    tri_work_share(&h->m->work);
+    tri_int_store_rlx(&hungry, 0);
+  }
 }
 
 TRI_INLINE void add_candidate(struct hand *h, uintptr_t w) {
@@ -613,7 +617,7 @@ void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
   round_used = tri_load_acq(&tri_heap_range.used_bytes);
   bool hybrid = tri_int_load_rlx(&tri_state.barrier) != 0;
   free_too = hybrid || round == TRI_ROUND_TO_THE_END ? 0 : UINT64_MAX;
-  marks_are_shared = nmarkers > 1 || (hybrid && round == TRI_ROUND_BESIDE);
+  marks_are_shared = nmarkers > 1 || hybrid;
   tri_int_store_rlx(&cut, 0);
   if (round == TRI_ROUND_ROOTS) tri_int_store_rlx(&put_off, 0);
   tri_store_rlx(&next_root, 0);
@@ -630,6 +634,16 @@ void tri_mark_run(struct tri_marker *m) {
   } else {
     put_up(&h);
   }
+}
+
+void tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
+  if (!tri_work_available()) {
+    tri_int_store_rlx(&hungry, 1);
+    return;
+  }
+  struct hand h = new_hand(m);
+  while (m->scanned_bytes < bytes && drain_step(&h)) continue;
+  put_up(&h);
 }
 
 void tri_mark_cut(void) {

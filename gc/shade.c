@@ -83,6 +83,10 @@ void tri_shade_put_up(struct tri_shader *sh) {
   sh->marked_bytes = 0;
 }
 
+void tri_shade_add_bytes(uint64_t bytes) {
+  tri_fetch_add_rlx(&shaded_bytes, bytes);
+}
+
 uint64_t tri_shade_take_bytes(void) {
   return tri_exchange_acq_rel(&shaded_bytes, 0);
 }

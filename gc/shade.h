@@ -16,6 +16,8 @@ void tri_shade(struct tri_shader *s, const tri_aword *words, size_t n);
 void tri_shade_word(struct tri_shader *s, uintptr_t word);
 /* Leaves the grey objects to the markers. */
 void tri_shade_put_up(struct tri_shader *s);
+/* Objects of so many bytes were marked by others than shaders and markers. */
+void tri_shade_add_bytes(uint64_t bytes);
 /* Bytes in objects that were shaded, and put up or taken, since the last call of this. World stopped. */
 uint64_t tri_shade_take_bytes(void);
 /* The same for a signal handler that interrupted the runtime, where the thread's shader is in disorder. */

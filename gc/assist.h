@@ -1,0 +1,17 @@
+/* Marking by the threads that allocate, when they get ahead of the markers; after Go's mark assist. */
+#ifndef TRI_GC_ASSIST_H
+#define TRI_GC_ASSIST_H
+
+#include "internal/base.h"
+
+/* By a thread of the program, outside the runtime, while marking runs beside it: marks for some tens of microseconds.
+ * False: there was nothing to take, or this thread cannot. errno is kept. */
+bool tri_assist(void);
+
+/* By the cycle's runner: nanoseconds of all assists since it asked last. */
+uint64_t tri_assist_take_ns(void);
+/* By the cycle's runner, between rounds: true while some thread has grey work in its hands; waits at most so long for
+ * it to put that back. */
+bool tri_assist_is_under_way(uint64_t ns);
+
+#endif
