@@ -105,6 +105,15 @@ bool tri_os_release(void *addr, size_t size) {
   return ok;
 }
 
+bool tri_os_is_mapped(void *addr, size_t size) {
+  enum { MOST_PAGES = 4096 };
+  unsigned char present[MOST_PAGES];
+  int saved = errno;
+  bool ok = size / tri_os_page_size() <= MOST_PAGES && syscall(SYS_mincore, addr, size, present) == 0;
+  errno = saved;
+  return ok;
+}
+
 void tri_os_unreserve(void *addr, size_t size) {
   int saved = errno;
   unmap((uintptr_t)addr, size);

@@ -5,11 +5,12 @@
 #include "internal/atomic.h"
 #include "tricolor/barrier.h"
 
-/* tri_barrier.state of a thread. The first two are on for all threads or for none. */
+/* tri_barrier.state of a thread: 0, or the first bit, which tri_write looks at, and others. The first two are on for
+ * all threads or for none. */
 enum tri_barrier_state {
   TRI_BARRIER_OLD = 1,          /* shade what is overwritten */
-  TRI_BARRIER_NEW = 2,          /* and what is stored */
-  TRI_BARRIER_UNREGISTERED = 4, /* this thread is not known yet */
+  TRI_BARRIER_NEW = 2,          /* and what is stored; never without the first */
+  TRI_BARRIER_UNREGISTERED = 5, /* this thread is not known yet */
 };
 
 enum { TRI_WBBUF_ENTRIES = 512 };

@@ -10,6 +10,7 @@
 #include "alloc/offheap.h"
 #include "gc/collector.h"
 #include "gc/cycle.h"
+#include "gc/enter.h"
 #include "gc/heap.h"
 #include "gc/misuse.h"
 #include "gc/roots.h"
@@ -30,8 +31,28 @@ const char *tri_version(void) {
   return TRI_VERSION;
 }
 
+int tri_init(const struct tri_options *options) {
+  struct tri_options full = {0};
+  if (!options || options->size == 0 || options->size > sizeof full) {
+    errno = EINVAL;
+    return -1;
+  }
+  memcpy(&full, options, options->size);
+  if (!tri_runtime_prefer(full.gogc, full.godebug, full.tricolor)) {
+    errno = EBUSY;
+    return -1;
+  }
+  if (tri_runtime_init()) return 0;
+  errno = ENOMEM;
+  return -1;
+}
+
 void *tri_alloc(size_t size) {
-  return tri_heap_alloc(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
+  if (tri_likely(size <= TRI_MAX_SMALL)) {
+    void *p = tri_heap_alloc_class_zeroed(tri_size_class(size ? size : 1) * 2);
+    if (tri_likely(p != NULL)) return p;
+  }
+  return tri_heap_alloc_slow(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
 }
 
 void *tri_alloc_noscan(size_t size) {
@@ -42,18 +63,9 @@ void *tri_alloc_noscan(size_t size) {
   return tri_heap_alloc_slow(size, TRI_ALLOC_NOSCAN);
 }
 
-static struct tri_thread *enter_registered(void) {
-  struct tri_thread *t = tri_self;
-  if (!tri_thread_is_registered(t)) {
-    if (!tri_runtime_init()) return NULL;
-    t = tri_thread_register();
-  }
-  return t && tri_runtime_enter(t) ? t : NULL;
-}
-
 void *tri_alloc_uncollectable(size_t size) {
   void *p = tri_alloc(size);
-  struct tri_thread *t = p ? enter_registered() : NULL;
+  struct tri_thread *t = p ? tri_enter_registered() : NULL;
   if (!t) return p ? (errno = ENOMEM, NULL) : NULL;
   bool ok = tri_roots_hold((uintptr_t)p);
   tri_runtime_leave(t);
@@ -73,7 +85,7 @@ static bool free_plain(void *object) {
 
 void tri_free(void *object) {
   if (!object) return;
-  struct tri_thread *t = enter_registered();
+  struct tri_thread *t = tri_enter_registered();
   if (t) {
     tri_roots_drop((uintptr_t)object);
     tri_runtime_leave(t);
@@ -104,7 +116,7 @@ void *tri_base(const void *pointer) {
 }
 
 static int change_roots(int (*change)(uintptr_t, size_t), const void *start, size_t size) {
-  struct tri_thread *t = enter_registered();
+  struct tri_thread *t = tri_enter_registered();
   int err = t ? change((uintptr_t)start, size) : ENOMEM;
   if (t) tri_runtime_leave(t);
   if (!err) return 0;
@@ -125,7 +137,7 @@ void *tri_offheap_alloc(size_t size) {
 }
 
 void *tri_offheap_realloc(void *p, size_t size) {
-  struct tri_thread *t = enter_registered();
+  struct tri_thread *t = tri_enter_registered();
   if (!t) {
     errno = ENOMEM;
     return NULL;
@@ -136,14 +148,14 @@ void *tri_offheap_realloc(void *p, size_t size) {
 }
 
 void tri_offheap_free(void *p) {
-  struct tri_thread *t = p ? enter_registered() : NULL;
+  struct tri_thread *t = p ? tri_enter_registered() : NULL;
   if (!t) return;
   tri_offheap_raw_free(p);
   tri_runtime_leave(t);
 }
 
 void tri_gc(void) {
-  struct tri_thread *t = enter_registered();
+  struct tri_thread *t = tri_enter_registered();
   if (!t) return;
   tri_runtime_leave(t);
   if (!tri_runtime_config()->collect) return;
@@ -160,7 +172,7 @@ int tri_read_stats(struct tri_stats *stats) {
     return -1;
   }
   memset(&full, 0, sizeof full);
-  struct tri_thread *t = enter_registered();
+  struct tri_thread *t = tri_enter_registered();
   if (t) tri_runtime_leave(t);
   tri_cycle_read_stats(&cycles);
   tri_mheap_read_stats(&heap);

@@ -32,6 +32,7 @@
 #include "gc/hybrid.h"
 #include "gc/mark.h"
 #include "gc/roots.h"
+#include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -42,7 +43,7 @@
 #define SHRINK 0.7
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
-enum { OVERSHOOT_DIVISOR = 20 };
+enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
 /* Threads are not held up for less. */
 #define PACE_SLACK_BYTES ((uint64_t)1 << 20)
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
@@ -51,8 +52,9 @@ enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 
 enum { LARGE_SCAN = 0 }; /* span class */
 enum { UNKNOWN, AVAILABLE, MISSING };
-static bool hybrid;           /* the program stores through tri_write; decided once */
-static unsigned availability; /* of the page barrier; decided once */
+static bool hybrid;            /* the program stores through tri_write; decided once */
+static enum tri_stacks stacks; /* how the first stop lists them */
+static unsigned availability;  /* of the page barrier; decided once */
 static struct tri_page_policy policy;
 static uintptr_t tracked_end;
 static struct tri_beside_stats stats;
@@ -64,6 +66,11 @@ static uint64_t work_expected;                 /* what the last cycle scanned */
 static tri_aint hurry;                         /* so many threads wait for the cycle to end */
 static bool all_dirty;                         /* of this cycle */
 
+static enum tri_stacks stacks_for(const struct tri_config *config) {
+  if (!hybrid || config->stacks == TRI_SET_STACKS_TOGETHER) return TRI_STACKS_LISTED;
+  return config->stacks == TRI_SET_STACKS_RAGGED ? TRI_STACKS_LATER : TRI_STACKS_SELF;
+}
+
 struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, bool malloc_replaced) {
   struct tri_barrier_input in = {
       .malloc_replaced = malloc_replaced, .gcstoptheworld = config->gcstoptheworld, .request = config->barrier};
@@ -71,6 +78,7 @@ struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, boo
   in.hybrid_available = !malloc_replaced;
   struct tri_barrier_choice choice = tri_barrier_choose(&in);
   hybrid = choice.kind == TRI_BARRIER_KIND_HYBRID;
+  stacks = stacks_for(config);
   if (choice.kind != TRI_BARRIER_KIND_PAGE) {
     availability = MISSING;
     return choice;
@@ -93,6 +101,10 @@ void tri_beside_init(const struct tri_config *config, bool malloc_replaced) {
 
 bool tri_beside_is_hybrid(void) {
   return hybrid;
+}
+
+enum tri_stacks tri_beside_stacks(void) {
+  return stacks;
 }
 
 static bool wanted(const struct tri_config *config, bool malloc_replaced) {
@@ -134,7 +146,7 @@ bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
 
 void tri_beside_mark_roots(void) {
   if (hybrid) {
-    tri_hybrid_begin_stw();
+    tri_hybrid_begin_stw(stacks == TRI_STACKS_LATER);
   } else {
     tri_store_rel(&tri_state.born_marked_below, used_end());
   }
@@ -187,7 +199,18 @@ static void mark_in_rounds(void) {
   }
 }
 
+/* Threads were on stacks of their own making. The loader is not asked, so its lock is not needed. */
+static void scan_stacks_in_a_stop(void) {
+  tri_stop_world();
+  if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
+  bool listed = tri_roots_gather_stacks();
+  if (listed) tri_worker_round(TRI_ROUND_ROOTS);
+  if (!listed) tri_fatal("the stacks of the process cannot be listed any more (/proc/self/maps); marking cannot go on");
+  tri_start_world();
+}
+
 static void mark_while_pointers_are_shaded(void) {
+  if (stacks == TRI_STACKS_LATER && !tri_hybrid_scan_stacks()) scan_stacks_in_a_stop();
   tri_roots_clear();
   do {
     tri_worker_round(TRI_ROUND_BESIDE);
@@ -256,7 +279,8 @@ bool tri_beside_may_go_on(void) {
   tri_fetch_add_rlx(&samples, 1);
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
-  if (live > 0 && (uint64_t)live > goal + goal / OVERSHOOT_DIVISOR) return false;
+  uint64_t most = goal + goal / (hybrid ? HYBRID_OVERSHOOT_DIVISOR : OVERSHOOT_DIVISOR);
+  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > most) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

@@ -3,6 +3,7 @@
 #define TRI_GC_BESIDE_H
 
 #include "gc/config.h"
+#include "gc/roots.h"
 #include "gc/worker.h"
 
 /* Decides by settings and kernel which barrier the process has; asked once, before the first traced line or cycle. */
@@ -28,6 +29,8 @@ void tri_beside_mark_roots(void);
 /* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. heap_live:
  * of now; expected_work: bytes that the last cycle scanned. */
 void tri_beside_mark(uint64_t heap_live, uint64_t expected_work);
+/* How roots are to be gathered in the first stop. */
+enum tri_stacks tri_beside_stacks(void);
 /* The barrier is tri_write's: nothing but what it has shaded is left to the last stop. */
 bool tri_beside_is_hybrid(void);
 /* In the last stop. Page barrier, roots listed: adds the pages that may be dirty. Hybrid barrier: what is in buffers

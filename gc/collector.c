@@ -22,6 +22,7 @@
 #include "gc/cycle.h"
 #include "gc/exec.h"
 #include "gc/pthread_hooks.h"
+#include "gc/runtime.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -71,7 +72,9 @@ static void serve(void) {
 }
 
 static void collector_main(void *arg) {
-  if (!tri_thread_register()) tri_fatal("no memory to register the collector thread");
+  struct tri_thread *t = tri_thread_register_self();
+  if (!t) tri_fatal("no memory to register the collector thread");
+  if (!tri_malloc_mode) tri_thread_find_stack(t);
   for (;;) {
     unsigned w = tri_int_load_acq(&wanted);
     if (w == tri_int_load_acq(&served)) {

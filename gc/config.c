@@ -76,6 +76,13 @@ static bool set_barrier(struct tri_config *c, struct tri_slice v) {
   return c->barrier != TRI_BARRIER_AUTO || tri_slice_is(v, "auto");
 }
 
+static bool set_stacks(struct tri_config *c, struct tri_slice v) {
+  c->stacks = tri_slice_is(v, "together") ? TRI_SET_STACKS_TOGETHER
+              : tri_slice_is(v, "ragged") ? TRI_SET_STACKS_RAGGED
+                                          : TRI_SET_STACKS_SNAPSHOT;
+  return c->stacks != TRI_SET_STACKS_SNAPSHOT || tri_slice_is(v, "snapshot");
+}
+
 static bool set_log(struct tri_config *c, struct tri_slice v) {
   bool ok = v.n > 0 && v.n < sizeof(c->log_path);
   size_t n = ok ? v.n : 0;
@@ -106,6 +113,7 @@ static const struct key {
     {"collect", set_collect, "on, off", "using on"},
     {"free", set_free, "now, ignore", "using now"},
     {"barrier", set_barrier, "auto, page, hybrid, stw", "using auto"},
+    {"stacks", set_stacks, "snapshot, together, ragged", "using snapshot"},
     {"log", set_log, "a file name of 1 to 511 bytes", "using stderr"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
     {"strict", set_strict, "0, 1", "using 0"},
@@ -123,11 +131,11 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   struct tri_slice name = tri_slice_cut(&value, '=');
   const struct key *k = name.n < setting.n ? find_key(name) : NULL;
   if (!k) {
-    reject(
-        c, "TRICOLOR", setting,
-        "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, log=FILE, signal=N, strict=0/1, "
-        "stress=SIZE",
-        "ignoring it");
+    reject(c, "TRICOLOR", setting,
+           "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, "
+           "stacks=snapshot/together/ragged, log=FILE, signal=N, strict=0/1, "
+           "stress=SIZE",
+           "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];
     tri_format(where, sizeof(where), "TRICOLOR=%s", k->name);

@@ -10,6 +10,9 @@ enum tri_free_mode {
   TRI_FREE_IGNORE, /* free() does nothing; the collector alone reclaims */
 };
 
+/* When stacks are scanned by the hybrid barrier, see gc/scanstack.c. */
+enum tri_stacks_setting { TRI_SET_STACKS_SNAPSHOT, TRI_SET_STACKS_TOGETHER, TRI_SET_STACKS_RAGGED };
+
 #define TRI_CONFIG_PATH_SIZE 512
 
 struct tri_config {
@@ -22,6 +25,7 @@ struct tri_config {
   bool strict;
   size_t stress_bytes; /* collect each time so many bytes were allocated; 0: off */
   enum tri_barrier_request barrier;
+  enum tri_stacks_setting stacks;
   char log_path[TRI_CONFIG_PATH_SIZE]; /* empty: stderr */
 };
 

@@ -39,6 +39,7 @@
 #include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
+#include "gc/scanstack.h"
 #include "gc/shade.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
@@ -123,15 +124,15 @@ static void flip_stw(void) {
   tri_int_store_rel(&tri_state.sweepgen, tri_int_load_rlx(&tri_state.sweepgen) + 2);
 }
 
-static bool list_roots(void) {
-  return tri_pages_open() && tri_roots_gather(malloc_replaced);
+static bool list_roots(enum tri_stacks stacks) {
+  return tri_pages_open() && tri_roots_gather(malloc_replaced, stacks);
 }
 
 /* The last stop of a cycle with the hybrid barrier lists no roots for itself: the check may not hide what it lacks. */
 static void check_marks(void) {
   if (!settings->gccheckmark) return;
   bool hybrid = cycle.is_beside && tri_beside_is_hybrid();
-  if (!hybrid || list_roots()) tri_checkmark_run(hybrid);
+  if (!hybrid || list_roots(TRI_STACKS_LISTED)) tri_checkmark_run(hybrid);
 }
 
 static uint64_t inuse_now(void) {
@@ -217,9 +218,13 @@ TRI_NOINLINE static void begin_collection(void) {
   stop();
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();
-  bool listed = list_roots();
+  bool listed = list_roots(cycle.is_beside ? tri_beside_stacks() : TRI_STACKS_LISTED);
+  if (cycle.is_beside && (!listed || tri_roots_any_protected())) {
+    cycle.is_beside = false;
+    tri_scanstack_forget();
+    listed = listed && list_roots(TRI_STACKS_LISTED);
+  }
   if (listed) begin_mark();
-  if (!listed || tri_roots_any_protected()) cycle.is_beside = false;
   if (cycle.is_beside) {
     tri_beside_mark_roots();
     tri_start_world();
@@ -236,7 +241,7 @@ static void mark_beside(void) {
   cycle.beside = tri_worker_totals();
   stop();
   cycle.heap_end = live_now_stw();
-  bool listed = tri_beside_is_hybrid() || list_roots();
+  bool listed = tri_beside_is_hybrid() || list_roots(TRI_STACKS_LISTED);
   end_in_stop(listed && tri_beside_prepare_last());
 }
 

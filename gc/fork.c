@@ -30,6 +30,7 @@
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/signals.h"
+#include "gc/stacks.h"
 #include "gc/stop.h"
 #include "gc/types.h"
 #include "gc/worker.h"
@@ -40,6 +41,7 @@ static bool prepared; /* written by the forking thread, world stopped */
 static void lock_all(void) {
   tri_roots_lock();
   tri_epoll_lock();
+  tri_stacks_lock();
   tri_types_lock();
   tri_mcentral_lock_all();
   tri_mheap_lock();
@@ -52,6 +54,7 @@ static void unlock_all(void) {
   tri_mheap_unlock();
   tri_mcentral_unlock_all();
   tri_types_unlock();
+  tri_stacks_unlock();
   tri_epoll_unlock();
   tri_roots_unlock();
 }
@@ -61,7 +64,7 @@ static void prepare(void) {
   /* fork in a signal handler that interrupted the runtime: nothing can be locked; the child may only exec. */
   if (!tri_runtime_ready() || tri_cycle_is_mine() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime)))
     return;
-  tri_thread_register();
+  tri_thread_register_self();
   tri_beside_hurry_begin();
   tri_cycle_lock();
   tri_beside_hurry_end();

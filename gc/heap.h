@@ -2,6 +2,8 @@
 #ifndef TRI_GC_HEAP_H
 #define TRI_GC_HEAP_H
 
+#include <string.h>
+
 #include "alloc/mheap.h"
 #include "gc/stop.h"
 
@@ -35,6 +37,47 @@ TRI_INLINE void *tri_heap_alloc_class(unsigned spanclass) {
   if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
   void *p = tri_mcache_alloc(&t->mcache, spanclass);
   tri_runtime_leave(t);
+  return p;
+}
+
+/* A few words are cleared faster here than by memset, which has to find out how many they are. The empty statement
+ * keeps the compiler from making one of the loop. */
+TRI_INLINE void tri_clear_slot(void *p, size_t size) {
+  typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
+  enum { FEW = 256 };
+  if (size > FEW) {
+    memset(p, 0, size);
+    return;
+  }
+  char *from = p, *end = from + size;
+  if (size % sizeof(pair)) {
+    *(uint64_t *)(void *)from = 0;
+    from += sizeof(uint64_t);
+  }
+  for (; from < end; from += sizeof(pair)) {
+    *(pair *)(void *)from = (pair){0, 0};
+    __asm__ __volatile__("");
+  }
+}
+
+/* The whole slot reads as zero before the thread can be stopped. */
+TRI_INLINE void *tri_heap_alloc_class_zeroed(unsigned spanclass) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
+  void *p = tri_mcache_alloc(&t->mcache, spanclass);
+  if (tri_likely(p != NULL)) tri_clear_slot(p, tri_class_size[spanclass >> 1]);
+  tri_runtime_leave(t);
+  return p;
+}
+
+/* The same with a type, a number of gc/types.h. Inside the runtime; NULL: no memory. [TYPE-1] */
+TRI_INLINE void *tri_heap_take_typed(struct tri_thread *t, unsigned c, unsigned type) {
+  void *p = tri_mcache_alloc(&t->mcache, tri_spanclass_typed(c));
+  if (tri_unlikely(!p)) return NULL;
+  struct tri_mspan *s = tri_heap_range.spans[((uintptr_t)p - tri_heap_range.base) >> TRI_PAGE_SHIFT];
+  *tri_mspan_type_at(s, tri_mspan_index(s, (uintptr_t)p)) = (uint16_t)type;
+  tri_fence_store();
+  tri_clear_slot(p, tri_class_size[c]);
   return p;
 }
 

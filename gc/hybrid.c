@@ -3,13 +3,17 @@
  * grey):
  *
  *   first stop:  barrier on for every thread; what a half-done store is about to overwrite is shaded; current groups of
- *                slots are blackened; then the roots are marked, all stacks among them (gc/cycle.c, gc/beside.c)
+ *                slots are blackened; then the roots are marked (gc/cycle.c, gc/beside.c)
+ *   stacks:      in the first stop; or by each thread before it resumes; or, ragged, one after the other while the
+ *                program runs (gc/scanstack.c)
  *   beside:      markers drain grey work; the runner looks at the threads' buffers until nothing new is in them
  *   last stop:   the buffers once more, what is grey is marked to the end, barrier off
  *
  * So a stack is black before its thread runs again, and an object that was reachable in the first stop is marked in the
  * end: whoever takes away a pointer to it shades it. Objects made in between are born marked. Hence no root is scanned
- * again, and plain stores into globals, locals and fresh objects are allowed. tests/model/hybrid.pml, scheme A'.
+ * again, and plain stores into globals, locals and fresh objects are allowed. Ragged stacks are grey for a while: then
+ * stores shade the new pointer too, and the program has promised tri_write for globals and fresh objects.
+ * tests/model/hybrid.pml, schemes A, A' and C.
  *
  * Invariants:
  *   [HYBRID-1] the barrier's state is the same for all threads, and changes in a stop only, with the phase.
@@ -22,11 +26,14 @@
 #include "gc/hybrid.h"
 
 #include "alloc/mheap.h"
+#include "gc/scanstack.h"
 #include "gc/shade.h"
 #include "gc/slot.h"
 #include "gc/thread.h"
 #include "gc/write.h"
 #include "internal/state.h"
+
+enum { SCAN_WAIT_NS = 1000 * 1000 };
 
 static struct tri_shader shader; /* the runner's */
 
@@ -45,18 +52,27 @@ static void shade_published(const struct tri_thread *t) {
   tri_shade_word(&shader, tri_load_rlx((const tri_aword *)slot));
 }
 
-void tri_hybrid_begin_stw(void) {
+void tri_hybrid_begin_stw(bool stacks_are_grey) {
   tri_shade_take_bytes();
-  set_state(TRI_BARRIER_OLD);
+  set_state(stacks_are_grey ? TRI_BARRIER_OLD | TRI_BARRIER_NEW : TRI_BARRIER_OLD);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     tri_wbbuf_empty(&t->wbbuf);
     tri_mcache_blacken_stw(&t->mcache);
     shade_published(t);
+    if (stacks_are_grey && t->barrier) tri_shade_word(&shader, tri_barrier_value(t->barrier));
   }
   tri_shade_put_up(&shader);
 }
 
+bool tri_hybrid_scan_stacks(void) {
+  do {
+    tri_scanstack_tell();
+  } while (!tri_scanstack_finished(SCAN_WAIT_NS));
+  return !tri_scanstack_strayed();
+}
+
 bool tri_hybrid_look(void) {
+  bool scanned = tri_scanstack_finished(SCAN_WAIT_NS);
   tri_lock_acquire(&tri_registry_lock);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     const tri_aword *first;
@@ -66,7 +82,7 @@ bool tri_hybrid_look(void) {
   tri_lock_release(&tri_registry_lock);
   bool found = shader.marked_bytes > 0;
   tri_shade_put_up(&shader);
-  return found || tri_work_available();
+  return found || !scanned || tri_work_available();
 }
 
 void tri_hybrid_end_stw(void) {

@@ -99,7 +99,7 @@ static void hold_result_in(struct thread_record *r) {
 /* Moves the start from the record to the caller's stack and registers the thread. */
 static void begin_thread(struct thread_record *r, struct thread_record *ret_copy) {
   *ret_copy = *r;
-  struct tri_thread *t = tri_thread_register();
+  struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register a new thread");
   if (tri_malloc_mode || r->thrd_fn) {
     record_remove(r);
@@ -123,6 +123,12 @@ static int thrd_trampoline(void *record) {
   return start.thrd_fn(start.word);
 }
 
+/* What a record holds is a root in the first stop of a cycle; after it, ragged stacks ask for more. */
+static void shade_hand_over(const void *pointer) {
+  void *nowhere = NULL;
+  if (tri_barrier_self.state) tri_write_shade(&nowhere, pointer);
+}
+
 static bool starts_detached(const pthread_attr_t *attr) {
   int state;
   return attr && pthread_attr_getdetachstate(attr, &state) == 0 && state == PTHREAD_CREATE_DETACHED;
@@ -133,6 +139,7 @@ TRI_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, voi
   struct thread_record *r =
       record_add(&(struct thread_record){.fn = fn, .word = arg, .detached = starts_detached(attr)});
   if (!r) return EAGAIN;
+  shade_hand_over(arg);
   creating++;
   int err = tri_real()->pthread_create(thread, attr, pthread_trampoline, r);
   creating--;
@@ -144,6 +151,7 @@ TRI_EXPORT int thrd_create(thrd_t *thread, thrd_start_t fn, void *arg) {
   if (!tri_runtime_ready()) return tri_real()->thrd_create(thread, fn, arg);
   struct thread_record *r = record_add(&(struct thread_record){.thrd_fn = fn, .word = arg});
   if (!r) return thrd_nomem;
+  shade_hand_over(arg);
   creating++;
   int err = tri_real()->thrd_create(thread, thrd_trampoline, r);
   creating--;
@@ -158,6 +166,7 @@ void tri_pthread_has_result(void *result) {
   tri_lock_acquire(&tri_registry_lock);
   own->word = result;
   tri_lock_release(&tri_registry_lock);
+  shade_hand_over(result);
 }
 
 void tri_pthread_ends(void) {

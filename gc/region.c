@@ -3,21 +3,21 @@
  * ends, and on the way out waits if a stop has counted on it. So a sleeping call is not interrupted (no EINTR that the
  * program would not see without us), and a thousand sleepers are not woken.
  *
- *            enter                 hold (runner)
- *      OUT ---------> IN ----------------------------> HELD
- *       ^   leave     ^ |        release (runner)        |
- *       +-------------+-+<-------------------------------+
+ *            enter                 hold (runner)           leave
+ *      OUT ---------> IN ----------------------------> HELD -----> AWAITED
+ *       ^   leave     ^ |        release (runner)        |            |
+ *       +-------------+-+<-------------------------------+------------+
  *
  * Invariants:
- *   [REGION-1] IN or HELD: nothing of the program's runs on this thread, and [sp, stack end) holds every pointer that
- *              it has: the callee-saved registers and the call's pointer arguments are in the caller's frame.
+ *   [REGION-1] IN, HELD or AWAITED: nothing of the program's runs on this thread, and [sp, stack end) holds every
+ * pointer that it has: the callee-saved registers and the call's pointer arguments are in the caller's frame.
  *   [REGION-2] IN -> HELD by the runner only, IN -> OUT by the thread only, both by compare-and-swap: one of them wins.
- *   [REGION-3] a thread stores IN and then looks for a stop; the runner stores the request and then looks for IN: one
- *              of them sees the other. A thread that sees the request goes back and parks, so that the signal on its
- *              way finds it awake and does not interrupt the call.
+ *   [REGION-3] a thread stores IN and then looks for a stop; the runner stores the request, or that
+ *              a scan of the stack is due, and then looks for IN: one of them sees the other. A thread that sees the
+ * request goes back and parks, so that the signal on its way finds it awake and does not interrupt the call.
  *
  * Memory ordering: both halves of [REGION-3] are sequentially consistent. hold acquires what the thread did before it
- * went in; leave acquires, by the swap or by `resumed`, what the runner did.
+ * went in; leave acquires, by the swap, what the runner did.
  *
  * Cancellation is deferred in a region: at any other instruction than the call's it would leave the region behind. The
  * call itself is a cancellation point, and the cleanup ends the region.
@@ -30,6 +30,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gc/scanstack.h"
 #include "gc/stop.h"
 
 static void go_in(struct tri_thread *t, uintptr_t sp, bool alt_stack) {
@@ -38,17 +39,22 @@ static void go_in(struct tri_thread *t, uintptr_t sp, bool alt_stack) {
     t->alt_stack = alt_stack;
     tri_int_store_rel(&t->region, TRI_REGION_IN);
     tri_fence_seq();
-    if (tri_likely(!tri_stop_wanted(t))) return;
+    if (tri_likely(!tri_stop_wanted(t) && !tri_scanstack_is_due(t))) return;
     if (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) return; /* held: the stop knows */
     tri_stop_park_self(t);
   }
+}
+
+static void wait_while_held(struct tri_thread *t) {
+  tri_int_cas_acq_rel(&t->region, TRI_REGION_HELD, TRI_REGION_AWAITED);
+  if (tri_int_load_acq(&t->region) == TRI_REGION_AWAITED) tri_futex_wait(&t->region, TRI_REGION_AWAITED, 0);
 }
 
 static void go_out(struct tri_thread *t) {
   int saved_errno = errno;
   while (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) {
     if (tri_int_load_acq(&t->region) == TRI_REGION_OUT) break;
-    tri_stop_wait_while_held(t);
+    wait_while_held(t);
   }
   errno = saved_errno;
 }
@@ -112,5 +118,7 @@ bool tri_region_hold(struct tri_thread *t) {
 }
 
 void tri_region_release(struct tri_thread *t) {
-  if (tri_int_load_rlx(&t->region) == TRI_REGION_HELD) tri_int_store_rel(&t->region, TRI_REGION_IN);
+  unsigned state = tri_int_load_rlx(&t->region);
+  if (state != TRI_REGION_HELD && state != TRI_REGION_AWAITED) return;
+  if (tri_int_exchange_acq_rel(&t->region, TRI_REGION_IN) == TRI_REGION_AWAITED) tri_futex_wake(&t->region, 1);
 }

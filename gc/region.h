@@ -7,7 +7,8 @@
 enum tri_region_state {
   TRI_REGION_OUT = 0, /* runs the program */
   TRI_REGION_IN,      /* in a blocking call; sp and alt_stack are valid, and nothing of the program's is touched */
-  TRI_REGION_HELD,    /* IN, and a stop counts on it: it may not leave before the stop ends */
+  TRI_REGION_HELD,    /* IN, and the runner counts on it: it may not leave before it is released */
+  TRI_REGION_AWAITED, /* HELD, and the thread waits for that */
 };
 
 enum { TRI_REGION_KEPT = 4 };

@@ -17,6 +17,7 @@
 
 #include "alloc/mheap.h"
 #include "gc/beside.h"
+#include "gc/rights.h"
 #include "gc/stop.h"
 #include "internal/lock.h"
 #include "internal/state.h"
@@ -34,7 +35,7 @@ static bool in_heap(const void *p, size_t n) {
 static bool enter_unmarked(struct tri_thread *t) {
   if (!tri_thread_is_registered(t) || (int)syscall(SYS_gettid) != t->tid) return false;
   while (tri_runtime_enter(t)) {
-    if (tri_load_acq(&tri_state.born_marked_below) == 0) return true;
+    if (tri_load_acq(&tri_state.born_marked_below) == 0 && tri_int_load_acq(&tri_state.barrier) == 0) return true;
     tri_runtime_leave(t);
     tri_beside_hurry_begin();
     tri_futex_wait(&tri_state.phase, TRI_PHASE_MARK, WAIT_NS);
@@ -49,10 +50,18 @@ static void forget_whole(uintptr_t p) {
   if (s) tri_int_store_rlx(&s->whole_pieces, 0);
 }
 
+static tri_aint taken; /* 1: rights were taken from the heap, or may have been */
+
+bool tri_rights_were_taken(void) {
+  return tri_int_load_acq(&taken) != 0;
+}
+
 static int change(bool takes_rights, long number, void *p, size_t n, long what, long more) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
-  bool entered = takes_rights && in_heap(p, n) && enter_unmarked(t);
+  bool ours = takes_rights && in_heap(p, n);
+  if (ours) tri_int_store_rel(&taken, 1);
+  bool entered = ours && enter_unmarked(t);
   if (entered) forget_whole((uintptr_t)p);
   errno = saved_errno;
   int result = (int)syscall(number, p, n, what, more);

@@ -37,9 +37,14 @@
 #include "gc/maps.h"
 #include "gc/pages.h"
 #include "gc/pthread_hooks.h"
+#include "gc/region.h"
+#include "gc/rights.h"
+#include "gc/scanstack.h"
 #include "gc/slot.h"
+#include "gc/stacks.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
+#include "internal/state.h"
 
 enum {
   MAX_RANGES = 1 << 20,
@@ -58,6 +63,10 @@ static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as n
 static size_t nranges;
 static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
+static enum tri_stacks stacks_are;  /* of the present gathering */
+static struct tri_mapping main_tls; /* of the present gathering; empty: it is scanned with the stack */
+/* The main thread's, as the list of mappings last showed them; runner only. */
+static struct { struct tri_mapping stack, tls; } known;
 
 /* As many mappings as a process can have by default. 1.5 MiB of address space, touched only where it is used. */
 enum { MAX_PROTECTED = 1 << 16 };
@@ -230,6 +239,22 @@ static struct tri_thread *lowest_sp(uintptr_t lo, uintptr_t hi) {
   return a < nby_sp && by_sp[a]->sp < hi ? by_sp[a] : NULL;
 }
 
+/* The runner's own stack, and those of sleepers in safe regions, are scanned by the markers. */
+static bool leave_to_itself(struct tri_thread *t, uintptr_t lo, uintptr_t end) {
+  bool later = stacks_are == TRI_STACKS_LATER;
+  if (stacks_are == TRI_STACKS_LISTED || t == tri_self || !t->barrier) return false;
+  if (!later && tri_int_load_acq(&t->region) != TRI_REGION_OUT) return false;
+  struct tri_own_stack own = {lo, end, 0, 0};
+  if (later && t->self_stack) {
+    own.tls_lo = main_tls.lo;
+    own.tls_hi = main_tls.hi;
+    main_tls.hi = main_tls.lo;
+  }
+  tri_scanstack_leave_to(t, own, later);
+  stack_bytes += end - t->sp;
+  return true;
+}
+
 static void add_mapping(const struct tri_mapping *m) {
   uintptr_t lo = m->lo;
   struct tri_thread *t;
@@ -237,12 +262,16 @@ static void add_mapping(const struct tri_mapping *m) {
     bool own = on_own_stack(t, m);
     uintptr_t dead = own ? tri_max(t->self_stack ? m->lo : t->stack_lo, lo) : t->sp;
     uintptr_t end = own && !t->self_stack ? tri_min(t->stack_hi, m->hi) : m->hi;
+    if (!own && (end = tri_stacks_end_of(t->sp)) != 0) {
+      lo = tri_min(end, m->hi);
+      continue;
+    }
     if (!own) {
       add_without_own(m, lo, m->hi, true);
       return;
     }
     if (dead > lo) add_without_own(m, lo, dead, false);
-    add_without_own(m, t->sp, end, true);
+    if (!leave_to_itself(t, t->self_stack ? m->lo : t->stack_lo, end)) add_without_own(m, t->sp, end, true);
     lo = end;
   }
   if (lo < m->hi) add_without_own(m, lo, m->hi, m->stack);
@@ -291,22 +320,49 @@ static bool process_mapping(const struct tri_mapping *m, void *arg) {
   return !overflow;
 }
 
+/* The main thread's thread-local storage lies apart from its stack, below it. It goes with the stack where that is
+ * scanned later, since the program stores there as it does into locals. */
+static bool is_main_tls(const struct tri_mapping *m) {
+  struct tri_thread *t = tri_thread_first();
+  while (t && !t->self_stack) t = t->next;
+  return t && !m->stack && t->thread_block >= m->lo && t->thread_block < m->hi;
+}
+
+static void add_main_tls(void) {
+  if (main_tls.lo < main_tls.hi) add_mapping(&main_tls);
+}
+
 /* API mode: only mappings with a thread's sp or thread block in them. */
 static bool stack_mapping(const struct tri_mapping *m, void *arg) {
   note_protected(m);
-  bool wanted = lowest_sp(m->lo, m->hi) != NULL;
+  if (is_main_tls(m)) {
+    main_tls = known.tls = *m;
+    return true;
+  }
+  if (m->stack) known.stack = *m;
+  bool wanted = lowest_sp(m->lo, m->hi) != NULL || m->stack;
   for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
     wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
   if (wanted && m->readable) add_mapping(m);
   return !overflow;
 }
 
+/* Of large ones the pages that were ever touched. */
+static void add_segment(uintptr_t lo, uintptr_t hi) {
+  if (hi - lo <= DIRECT_SCAN || !tri_pages_each(lo, hi, false, add_data_pages, NULL)) add_range(lo, hi, false);
+}
+
+/* The library's own data is no root; linked statically it cannot be told from the program's. */
+static bool is_our_library(const struct dl_phdr_info *info, uintptr_t lo, uintptr_t hi) {
+  return info->dlpi_name && info->dlpi_name[0] && (uintptr_t)&tri_state >= lo && (uintptr_t)&tri_state < hi;
+}
+
 static int object_segments(struct dl_phdr_info *info, size_t size, void *arg) {
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *p = &info->dlpi_phdr[i];
     if (p->p_type != PT_LOAD || !(p->p_flags & PF_W)) continue;
-    uintptr_t lo = info->dlpi_addr + p->p_vaddr;
-    add_range(lo, lo + p->p_memsz, false);
+    uintptr_t lo = info->dlpi_addr + p->p_vaddr, hi = lo + p->p_memsz;
+    if (!is_our_library(info, lo, hi)) add_segment(lo, hi);
   }
   return 0;
 }
@@ -323,6 +379,10 @@ static void add_left_stacks(void) {
   }
 }
 
+static void add_declared(uintptr_t lo, uintptr_t hi, void *arg) {
+  if (!tri_pages_each(lo, hi, false, add_stack_pages, NULL)) add_range(lo, hi, true);
+}
+
 /* Threads that run on memory from our heap: that object is scanned as a stack. */
 static void add_heap_stacks(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
@@ -337,15 +397,68 @@ static void add_heap_stacks(void) {
   }
 }
 
-bool tri_roots_gather(bool malloc_mode) {
+static void begin_gathering(enum tri_stacks stacks) {
   memset(protected_ranges, 0, nprotected * sizeof protected_ranges[0]); /* this memory is scanned, too */
   nranges = nprotected = 0;
   stack_bytes = globals_bytes = 0;
   overflow = false;
   list_threads();
-  bool ok = tri_maps_each(malloc_mode ? process_mapping : stack_mapping, NULL);
-  if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
+  stacks_are = stacks;
+  main_tls.lo = main_tls.hi = 0;
+}
+
+/*
+ * To read the list of mappings takes most of a short stop. In API mode it is needed only for stacks of which the bounds
+ * are not known: those of threads made by the C library are, and the main thread's as the last list showed it.
+ */
+static bool is_on_known_stack(const struct tri_thread *t) {
+  if (t->alt_stack || !t->sp) return false;
+  if (t->self_stack) return t->sp >= known.stack.lo && t->sp < known.stack.hi;
+  return t->sp >= t->stack_lo && t->sp < t->stack_hi;
+}
+
+static bool stacks_are_known(void) {
+  if (tri_rights_were_taken() || known.stack.lo == known.stack.hi) return false;
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (!is_on_known_stack(t)) return false;
+  return tri_os_is_mapped((void *)known.tls.lo, known.tls.hi - known.tls.lo);
+}
+
+static void add_known_stacks(void) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    uintptr_t lo = t->self_stack ? known.stack.lo : t->stack_lo, hi = t->self_stack ? known.stack.hi : t->stack_hi;
+    if (!leave_to_itself(t, lo, hi)) add_range(t->sp, hi, true);
+  }
+}
+
+static bool add_stacks(void) {
+  main_tls = known.tls;
+  if (stacks_are_known()) {
+    add_known_stacks();
+    return true;
+  }
+  memset(&known, 0, sizeof known);
+  memset(&main_tls, 0, sizeof main_tls);
+  return tri_maps_each(stack_mapping, NULL);
+}
+
+bool tri_roots_gather_stacks(void) {
+  begin_gathering(TRI_STACKS_LISTED);
+  bool ok = add_stacks();
+  add_main_tls();
   add_left_stacks();
+  tri_stacks_each(add_declared, NULL);
+  add_heap_stacks();
+  return ok && !overflow;
+}
+
+bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks) {
+  begin_gathering(stacks);
+  bool ok = malloc_mode ? tri_maps_each(process_mapping, NULL) : add_stacks();
+  if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
+  add_main_tls();
+  add_left_stacks();
+  tri_stacks_each(add_declared, NULL);
   tri_lock_acquire(&roots_lock);
   add_registered();
   tri_lock_release(&roots_lock);
@@ -389,6 +502,7 @@ static void each_stack(void (*fn)(uintptr_t, void *), void *arg) {
 
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_pthread_each_word(fn, arg);
+  tri_stacks_each_word(fn, arg);
   tri_epoll_each_data(fn, arg);
   each_stack(fn, arg);
   each_protected_object(fn, arg);
@@ -427,6 +541,14 @@ int tri_roots_unregister(uintptr_t lo, size_t size) {
   }
   tri_lock_release(&roots_lock);
   return err;
+}
+
+bool tri_roots_is_registered(uintptr_t address) {
+  bool found = false;
+  tri_lock_acquire(&roots_lock);
+  for (size_t i = 0; i < nregistered && !found; i++) found = address - registered[i].lo < registered[i].size;
+  tri_lock_release(&roots_lock);
+  return found;
 }
 
 bool tri_roots_hold(uintptr_t object) {

@@ -16,7 +16,14 @@ struct tri_root_range {
 /* World stopped: lists every root range. malloc_mode: the whole process; otherwise loaded objects, stacks, thread-local
  * storage and registered ranges. Between tri_pages_open and _close. False: the process's memory could not be listed, so
  * nothing may be collected. */
-bool tri_roots_gather(bool malloc_mode);
+enum tri_stacks {
+  TRI_STACKS_LISTED, /* like other roots */
+  TRI_STACKS_SELF,   /* threads that are parked on their own stacks scan these before they resume */
+  TRI_STACKS_LATER,  /* or are told to later; see gc/scanstack.h */
+};
+bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks);
+/* World stopped: lists the stacks only. */
+bool tri_roots_gather_stacks(void);
 /* Empties the list, as gather does first, and adds to it pages of the heap that were written to. False: no room. */
 void tri_roots_clear(void);
 bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi);
@@ -43,6 +50,7 @@ void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg);
 /* Registered ranges. 0, or an errno value. */
 int tri_roots_register(uintptr_t lo, size_t size);
 int tri_roots_unregister(uintptr_t lo, size_t size);
+bool tri_roots_is_registered(uintptr_t address);
 /* Uncollectable objects, by first byte. False: no memory. */
 bool tri_roots_hold(uintptr_t object);
 void tri_roots_drop(uintptr_t object); /* nothing if not held */

@@ -69,10 +69,29 @@ static void first_line(void) {
   tri_log_line("version %s, barrier=%s (%s)", TRI_VERSION, tri_barrier_name(choice.kind), choice.reason);
 }
 
+enum { PREFERRED = 3, PREFERRED_SIZE = 1024 };
+static char preferred[PREFERRED][PREFERRED_SIZE]; /* "NAME=value", as in an environment */
+
+bool tri_runtime_prefer(const char *gogc, const char *godebug, const char *tricolor) {
+  const char *name[PREFERRED] = {"GOGC", "GODEBUG", "TRICOLOR"}, *value[PREFERRED] = {gogc, godebug, tricolor};
+  if (tri_int_load_acq(&settings_state)) return false;
+  for (int i = 0; i < PREFERRED; i++)
+    if (value[i]) tri_format(preferred[i], PREFERRED_SIZE, "%s=%s", name[i], value[i]);
+  return true;
+}
+
+static void parse_preferred(void) {
+  char *list[PREFERRED + 1] = {0};
+  for (int i = 0, n = 0; i < PREFERRED; i++)
+    if (preferred[i][0]) list[n++] = preferred[i];
+  tri_config_parse(&config, list);
+}
+
 static void apply_settings(void) {
   extern char **environ;
   if (!environ || !tri_int_cas_acq_rel(&settings_state, 0, 1)) return;
   tri_config_init_defaults(&config);
+  parse_preferred();
   tri_config_parse(&config, environ);
   if (config.log_path[0]) {
     int err = tri_log_open(config.log_path);

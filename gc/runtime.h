@@ -21,6 +21,9 @@ size_t tri_mode_foreign_usable(void *p);
 /* Sets the heap up once. False while another call on this very thread is doing it (the caller serves itself from the
  * emergency region), and for good when no heap could be reserved. An inert library still serves what reaches it. */
 bool tri_runtime_init(void);
+/* Values of GOGC, GODEBUG and TRICOLOR, each may be NULL, that the environment's come after. False: settings are made
+ * already. */
+bool tri_runtime_prefer(const char *gogc, const char *godebug, const char *tricolor);
 /* The heap is up and the library is not inert. */
 bool tri_runtime_ready(void);
 bool tri_runtime_inert(void);

@@ -6,6 +6,8 @@
  *   thread:  handler: outside the runtime -> sp, ack -> wait until resumed >= request -> return
  *                     inside the runtime  -> stop_pending = 1 -> return; on the way out: tri_stop_self -> as above
  *   asleep in a safe region (gc/region.c): not signalled, counts as parked, held there until the stop ends
+ *   where a scan of its own stack is due (gc/scanstack.c), the thread does that before it goes on; the signal alone
+ *   asks for no more
  *
  * Invariants:
  *   [STOP-1] nobody is stopped holding a runtime lock: locks are held inside the runtime only (or, the registry's,
@@ -37,6 +39,7 @@
 #include "gc/collector.h"
 #include "gc/real.h"
 #include "gc/region.h"
+#include "gc/scanstack.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 
@@ -82,11 +85,6 @@ bool tri_stop_wanted(const struct tri_thread *t) {
   return (int)(request - tri_int_load_acq(&resumed)) > 0 && tri_int_load_rlx(&t->acked_stop) != request;
 }
 
-void tri_stop_wait_while_held(struct tri_thread *t) {
-  unsigned r = tri_int_load_acq(&resumed);
-  if (tri_int_load_acq(&t->region) == TRI_REGION_HELD) tri_futex_wait(&resumed, r, 0);
-}
-
 /* The signal was meant for a thread that has died; this one, not registered yet, got its number. The runner holds the
  * registry's lock, for which this thread can only wait, so it may answer for the dead. */
 static void answer_for_namesake(void) {
@@ -104,7 +102,8 @@ static void stop_here_or_later(struct tri_thread *t, uintptr_t sp) {
   if (tri_int_load_rlx(&t->in_runtime)) {
     tri_int_store_rlx(&t->stop_pending, 1);
   } else {
-    park(t, sp);
+    if (tri_stop_wanted(t)) park(t, sp);
+    tri_scanstack_self(t, sp);
   }
 }
 
@@ -113,7 +112,7 @@ static void on_stop_signal(int sig, siginfo_t *info, void *context) {
   int saved_errno = errno;
   if (tri_thread_is_registered(t)) {
     struct tri_region_interrupted was = tri_region_interrupt(t); /* held: waits, and the runner has answered */
-    if (tri_stop_wanted(t)) stop_here_or_later(t, (uintptr_t)__builtin_frame_address(0));
+    if (tri_stop_wanted(t) || tri_scanstack_is_due(t)) stop_here_or_later(t, (uintptr_t)__builtin_frame_address(0));
     tri_region_resume(t, &was);
   } else if (t == &tri_thread_none && tri_int_load_acq(&epoch) != tri_int_load_acq(&resumed)) {
     answer_for_namesake();
@@ -123,7 +122,7 @@ static void on_stop_signal(int sig, siginfo_t *info, void *context) {
 
 TRI_NOINLINE static void park_spilled(struct tri_thread *t, jmp_buf *regs) {
   __asm__ __volatile__("" : : "r"(regs) : "memory");
-  park(t, (uintptr_t)__builtin_frame_address(0));
+  stop_here_or_later(t, (uintptr_t)__builtin_frame_address(0));
 }
 
 TRI_NOINLINE void tri_stop_park_self(struct tri_thread *t) {
@@ -133,10 +132,10 @@ TRI_NOINLINE void tri_stop_park_self(struct tri_thread *t) {
   (void)_setjmp(regs);
   tri_int_store_rlx(&t->stop_pending, 0);
   tri_fence_sig();
-  if (tri_stop_wanted(t)) {
+  if (tri_stop_wanted(t) || tri_scanstack_is_due(t)) {
     uint64_t all = UINT64_MAX, old; /* as the kernel has it: the C library would leave its own signals unblocked */
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, sizeof old);
-    if (tri_stop_wanted(t)) park_spilled(t, &regs);
+    park_spilled(t, &regs);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
   }
   errno = saved_errno;

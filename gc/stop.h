@@ -16,10 +16,9 @@ void tri_start_world(void); /* releases the registry lock */
 void tri_start_world_keep_registry(void);
 
 /* What gc/region.c needs: whether the calling thread should park; which alternate signal stack it has (set in its
- * block); sleep until a stop that holds its region has ended, or for less. */
+ * block). */
 bool tri_stop_wanted(const struct tri_thread *t);
 void tri_stop_note_alternate_stack(struct tri_thread *t);
-void tri_stop_wait_while_held(struct tri_thread *t);
 /* Parks if a stop wants it. Async-signal-safe. */
 void tri_stop_park_self(struct tri_thread *t);
 

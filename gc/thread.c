@@ -22,12 +22,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc/fixalloc.h"
 #include "gc/pthread_hooks.h"
 #include "gc/real.h"
+#include "gc/scanstack.h"
 #include "gc/stop.h"
 #include "gc/write.h"
 #include "internal/check.h"
@@ -112,6 +114,9 @@ static void register_locked(struct tri_thread *t) {
   tri_int_store_rlx(&t->region, 0);
   reap_namesake(t->tid);
   t->barrier = &tri_barrier_self;
+  tri_int_store_rlx(&t->scan, TRI_SCAN_NONE);
+  t->on_stack = NULL;
+  memset(t->left_registers, 0, sizeof t->left_registers);
   t->shader = (struct tri_shader){0};
   tri_wbbuf_empty(&t->wbbuf);
   t->barrier->state = tri_int_load_rlx(&tri_state.barrier); /* no stop begins: the registry is locked */
@@ -159,7 +164,7 @@ static void reap_left(void) {
 /* A signal handler that interrupts its own thread's registration must not register too. */
 static TRI_TLS volatile bool registering;
 
-struct tri_thread *tri_thread_register(void) {
+struct tri_thread *tri_thread_register_self(void) {
   if (tri_thread_is_registered(tri_self)) return tri_self;
   if (registering) return NULL;
   registering = true;
@@ -193,25 +198,39 @@ void tri_thread_find_stack(struct tri_thread *t) {
   errno = saved_errno;
 }
 
-/* The main thread: it stays a zombie that answers no signal until the process ends. */
-static void unregister_main(struct tri_thread *t) {
+static void give_up(struct tri_thread *t) {
+  tri_runtime_enter(t);
+  tri_mcache_release(&t->mcache);
+  tri_write_flush(t);
+  tri_runtime_leave(t);
+}
+
+static void take_out(struct tri_thread *t, struct tri_thread *instead) {
   tri_lock_acquire(&tri_registry_lock);
   list_remove(t);
-  tri_self = &tri_thread_gone;
+  tri_scanstack_drop(t);
+  t->barrier->state = TRI_BARRIER_UNREGISTERED;
+  tri_self = instead;
   tri_fixalloc_free(&thread_pool, t);
   tri_lock_release(&tri_registry_lock);
+}
+
+bool tri_thread_unregister_self(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime)) return false;
+  give_up(t);
+  if (tri_int_load_acq(&exit_key_state) == 1) pthread_setspecific(exit_key, NULL);
+  take_out(t, &tri_thread_none);
+  return true;
 }
 
 void tri_thread_leave(void) {
   struct tri_thread *t = tri_self;
   if (!tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime)) return;
   tri_pthread_ends();
-  tri_runtime_enter(t);
-  tri_mcache_release(&t->mcache);
-  tri_write_flush(t);
-  tri_runtime_leave(t);
-  if (t->self_stack) {
-    unregister_main(t);
+  give_up(t);
+  if (t->self_stack) { /* it stays a zombie that answers no signal until the process ends */
+    take_out(t, &tri_thread_gone);
     return;
   }
   tri_lock_acquire(&tri_registry_lock);
@@ -230,6 +249,7 @@ void tri_thread_reap(struct tri_thread *t) {
   tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)t->mcache.live_delta);
   tri_mcache_discard_stw(&t->mcache);
   tri_write_flush(t);
+  tri_scanstack_drop(t);
   tri_fixalloc_free(&thread_pool, t);
 }
 

@@ -7,6 +7,16 @@
 #include "gc/shade.h"
 #include "internal/lock.h"
 
+/* A stack that its thread scans itself, gc/scanstack.c. */
+enum tri_scan { TRI_SCAN_NONE, TRI_SCAN_DUE, TRI_SCAN_LATER };
+struct tri_own_stack {
+  uintptr_t lo, hi;         /* it reaches from the stack pointer, which is not below lo, to hi */
+  uintptr_t tls_lo, tls_hi; /* and what belongs to it elsewhere */
+};
+
+enum { TRI_SAVED_REGISTERS = 12 };
+struct tri_stack;
+
 struct tri_thread {
   /* The owner and signal handlers on it. in_runtime: 1 while inside the runtime, where it must not be stopped.
    * stop_pending: a stop came while in_runtime; obeyed on the way out. */
@@ -27,7 +37,11 @@ struct tri_thread {
   bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_barrier *barrier;    /* its tri_barrier_self */
-  struct tri_shader shader;       /* the owner inside the runtime, or the runner with the world stopped; so is wbbuf */
+  tri_aint scan;                  /* enum tri_scan; the runner with the thread stopped, then the thread */
+  struct tri_own_stack own_stack; /* while a scan is due */
+  struct tri_stack *on_stack;     /* where it last said that it went; the owner inside the runtime */
+  uintptr_t left_registers[TRI_SAVED_REGISTERS]; /* when it left its own stack for that */
+  struct tri_shader shader; /* the owner inside the runtime, or the runner with the world stopped; so is wbbuf */
   struct tri_wbbuf wbbuf;
   struct tri_mcache mcache;
 };
@@ -44,9 +58,12 @@ struct tri_thread *tri_thread_first(void);
 
 /* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
  * interrupted the runtime. */
-struct tri_thread *tri_thread_register(void);
+struct tri_thread *tri_thread_register_self(void);
 /* Tells the registry the bounds of the calling thread's stack. */
 void tri_thread_find_stack(struct tri_thread *t);
+/* The calling thread gives up all that it has, and is as if it had never been registered. False: it is not registered,
+ * or inside the runtime. */
+bool tri_thread_unregister_self(void);
 /* The calling thread is past its last key destructor: gives its spans up and stays registered until it is dead. */
 void tri_thread_leave(void);
 /* True when the kernel has no such thread any more, or only the zombie of the process's first. */

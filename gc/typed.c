@@ -8,15 +8,15 @@
 
 #include <errno.h>
 
+#include "gc/enter.h"
 #include "gc/heap.h"
-#include "gc/runtime.h"
 #include "gc/slot.h"
 #include "gc/types.h"
 #include "tricolor/tricolor.h"
 
 static unsigned add(const struct tri_type *type) {
-  struct tri_thread *t = tri_runtime_init() ? tri_thread_register() : NULL;
-  if (!t || !tri_runtime_enter(t)) return tri_types_are_good(type) ? TRI_TYPE_ANY : TRI_TYPE_BAD;
+  struct tri_thread *t = tri_enter_registered();
+  if (!t) return tri_types_are_good(type) ? TRI_TYPE_ANY : TRI_TYPE_BAD;
   unsigned number = tri_types_add(type);
   tri_runtime_leave(t);
   return number;
@@ -25,6 +25,14 @@ static unsigned add(const struct tri_type *type) {
 static unsigned flags_of(unsigned number) {
   if (number == TRI_TYPE_NOSCAN) return TRI_ALLOC_NOSCAN;
   return number >= TRI_TYPE_FIRST ? TRI_ALLOC_TYPE(number) : TRI_ALLOC_SCAN;
+}
+
+static void *take_small(size_t size, unsigned number) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
+  void *p = tri_heap_take_typed(t, tri_size_class(size ? size : 1), number);
+  tri_runtime_leave(t);
+  return p;
 }
 
 void *tri_alloc_typed(const struct tri_type *type, size_t count) {
@@ -38,6 +46,10 @@ void *tri_alloc_typed(const struct tri_type *type, size_t count) {
   if (tri_unlikely(__builtin_mul_overflow(type->size, count, &size))) {
     errno = ENOMEM;
     return NULL;
+  }
+  if (tri_likely(size <= TRI_MAX_SMALL && number >= TRI_TYPE_FIRST)) {
+    void *p = take_small(size, number);
+    if (tri_likely(p != NULL)) return p;
   }
   return tri_heap_alloc(size, TRI_ALLOC_ZERO | flags_of(number));
 }

@@ -32,7 +32,7 @@ enum { PIECE = 4096 };
 /* The calling thread, registered if it can be; its first store brings it here. */
 static struct tri_thread *writer(void) {
   struct tri_thread *t = tri_self;
-  if (!tri_thread_is_registered(t) && tri_runtime_init()) t = tri_thread_register();
+  if (!tri_thread_is_registered(t) && tri_runtime_init()) t = tri_thread_register_self();
   return t ? t : &tri_thread_none;
 }
 

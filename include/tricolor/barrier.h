@@ -23,24 +23,38 @@ extern "C" {
 #endif
 
 /* Of the calling thread; only for the inline functions below. `slot` and `value` tell a collection that begins between
- * the look at `state` and the store about it. */
+ * the look at `state` and the store about it. `state` is not volatile and tested by one bit, since gcc then tests it in
+ * memory, without a load of its own. */
 struct tri_barrier {
   void *volatile slot;
   const void *volatile value;
-  volatile unsigned state; /* 0: stores are plain */
+  unsigned state; /* bit 0 clear: stores are plain */
 };
 extern TRI_API __thread struct tri_barrier tri_barrier_self __attribute__((tls_model("initial-exec")));
 
 /* The half of tri_write that is not inline: shades the pointer that *slot holds, and `value` where that is needed. */
 TRI_API void tri_write_shade(void *slot, const void *value);
 
+/*
+ * For programs that are built with -DTRICOLOR_CHECKED: tri_write and TRI_WRITE first look where they store. A slot that
+ * is no place for a pointer (malloc's memory that is no registered range, freed objects, tri_alloc_noscan) ends the
+ * program with one line. Costs a lock or two.
+ */
+TRI_API void tri_check_slot(const void *slot);
+#ifdef TRICOLOR_CHECKED
+#define TRI_CHECK_SLOT(slot) tri_check_slot(slot)
+#else
+#define TRI_CHECK_SLOT(slot) ((void)0)
+#endif
+
 /* *slot = value. `slot` is aligned to 8. The store is a release: who finds the pointer finds what was stored before. */
 static inline __attribute__((always_inline)) void tri_write(void *slot, const void *value) {
   struct tri_barrier *b = &tri_barrier_self;
+  TRI_CHECK_SLOT(slot);
   b->slot = slot;
   b->value = value;
   __asm__ __volatile__("" : : : "memory");
-  if (__builtin_expect(b->state != 0, 0)) tri_write_shade(slot, value);
+  if (__builtin_expect(b->state & 1, 0)) tri_write_shade(slot, value);
   __atomic_store_n((const void **)slot, value, __ATOMIC_RELEASE);
   __asm__ __volatile__("" : : : "memory");
 }

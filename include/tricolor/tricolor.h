@@ -12,12 +12,27 @@
 #include <stddef.h>
 
 #include "tricolor/barrier.h"
+#include "tricolor/thread.h"
 #include "tricolor/type.h"
 #include "tricolor/version.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* What a program wants for itself. What the environment of its user says comes after it, and counts. */
+struct tri_options {
+  size_t size;          /* sizeof(struct tri_options); versions the struct */
+  const char *gogc;     /* as GOGC, or NULL */
+  const char *godebug;  /* as GODEBUG, or NULL */
+  const char *tricolor; /* as TRICOLOR, "key=value,key=value", or NULL */
+};
+/*
+ * Sets the collector up with a program's own settings. Optional: everything sets up what it needs. To be called before
+ * anything else of the library and before the first thread is made; wrong values are treated as in the environment.
+ * Returns 0, or -1 with errno EINVAL (size 0 or larger than known), EBUSY (it has been set up already) or ENOMEM.
+ */
+TRI_API int tri_init(const struct tri_options *options);
 
 /* Version of the library in use, as "0.1.0". Never NULL. Callable from anywhere. */
 TRI_API const char *tri_version(void);

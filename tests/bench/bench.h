@@ -2,9 +2,10 @@
  * What the benchmark programs share: where memory comes from, a generator of fixed random numbers, and the result.
  *
  * Each program does a fixed amount of work (the first argument is a factor, 1.0 takes about a second) and prints one
- * line, "checksum NAME HEX", that does not depend on the allocator. The same source gives two programs: one with
- * malloc and free, which an allocator is preloaded into, and, with BENCH_LIBGC, one in the collected form: objects come
- * from libgc and nobody frees them.
+ * line, "checksum NAME HEX", that does not depend on the allocator. The same source gives several programs: one with
+ * malloc and free, which an allocator is preloaded into, and collected forms, in which nobody frees: BENCH_LIBGC with
+ * objects from libgc, BENCH_API with tri_alloc and tri_write, BENCH_API_PLAIN with tri_alloc and plain stores (for
+ * barrier=stw only). bench_store stores a pointer into an object.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -30,6 +31,20 @@ static inline void *bench_alloc_data(size_t size) {
 static inline void bench_free(void *p) {
   (void)p;
 }
+#elif defined BENCH_API || defined BENCH_API_PLAIN
+#include <tricolor/tricolor.h>
+static inline void bench_init(void) {
+  tri_keep_alive(tri_alloc(1)); /* the runtime starts with the first call: its clock counts from here */
+}
+static inline void *bench_alloc(size_t size) {
+  return tri_alloc(size);
+}
+static inline void *bench_alloc_data(size_t size) {
+  return tri_alloc_noscan(size);
+}
+static inline void bench_free(void *p) {
+  (void)p;
+}
 #else
 static inline void bench_init(void) {}
 static inline void *bench_alloc(size_t size) {
@@ -41,6 +56,12 @@ static inline void *bench_alloc_data(size_t size) {
 static inline void bench_free(void *p) {
   free(p);
 }
+#endif
+
+#ifdef BENCH_API
+#define bench_store(slot, value) TRI_WRITE(*(slot), value)
+#else
+#define bench_store(slot, value) ((void)(*(slot) = (value)))
 #endif
 
 static inline void *bench_need(void *p) {

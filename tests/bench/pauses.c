@@ -5,7 +5,8 @@
  *   bench_pauses local|random MIB SECONDS [SLEEPERS]
  *
  * The heap is a table of pages of 512 pointers to nodes. An operation picks a node, checks it, allocates its successor
- * and puts that in its place; the old one is freed (malloc form) or forgotten (collected forms; ours ignores free).
+ * and puts that in its place; the old one is freed (malloc form) or forgotten (collected forms, and ours with
+ * free=ignore). pauses.go is the same program, operation by operation.
  * local: the picks stay in one hundredth of the table. random: they go everywhere.
  *
  * Prints one line of JSON. `timeline` holds the operations done in each 2 ms since the start, by which a reader who
@@ -64,7 +65,7 @@ static uint64_t value_of(unsigned bucket) {
 static struct node *make(uint64_t tag, struct node *other) {
   struct node *n = bench_need(bench_alloc(sizeof *n));
   n->tag = tag;
-  n->other = other;
+  bench_store(&n->other, other);
   for (int i = 0; i < 6; i++) n->fill[i] = tag;
   return n;
 }
@@ -78,7 +79,7 @@ static void replace(struct worker *w, size_t first_page) {
     fputs("a node was overwritten\n", stderr);
     abort();
   }
-  page[i] = make(r, NULL);
+  bench_store(&page[i], make(r, NULL));
   bench_free(old);
 }
 
@@ -100,10 +101,10 @@ static void *work(void *arg) {
 
 static void build(size_t mib) {
   npages = (mib << 20) / (PAGE_NODES * sizeof(struct node));
-  table = bench_need(bench_alloc(npages * sizeof *table));
+  bench_store(&table, bench_need(bench_alloc(npages * sizeof *table)));
   for (size_t p = 0; p < npages; p++) {
-    table[p] = bench_need(bench_alloc(PAGE_NODES * sizeof **table));
-    for (size_t i = 0; i < PAGE_NODES; i++) table[p][i] = make(p, NULL);
+    bench_store(&table[p], bench_need(bench_alloc(PAGE_NODES * sizeof **table)));
+    for (size_t i = 0; i < PAGE_NODES; i++) bench_store(&table[p][i], make(p, NULL));
   }
 }
 

@@ -12,8 +12,8 @@ struct node {
 
 static struct node *build(unsigned depth) {
   struct node *n = bench_need(bench_alloc(sizeof *n));
-  n->left = depth == 0 ? NULL : build(depth - 1);
-  n->right = depth == 0 ? NULL : build(depth - 1);
+  bench_store(&n->left, depth == 0 ? NULL : build(depth - 1));
+  bench_store(&n->right, depth == 0 ? NULL : build(depth - 1));
   return n;
 }
 

@@ -57,7 +57,9 @@ def verdict(text):
 def search(model, switches, compiler, where, args):
     defines = ["-D" + switch for switch in switches.split()]
     # These models' steps all meet in shared words: partial order reduction costs time there and saves nothing.
-    reduction = ["-DNOREDUCE"] if model in ("page", "beside") else []
+    reduction = ["-DNOREDUCE"] if model in ("page", "beside", "hybrid") else []
+    if "ONCE" in switches.split():
+        reduction.append("-DBFS")  # what takes few steps from there is found soonest breadth-first
     command(["spin", "-a", *defines, str(HERE / f"{model}.pml")], where)
     # Without --exhaustive compiling takes longer than searching.
     command([compiler, "-O2" if args.exhaustive else "-O0", "-w", "-DSAFETY", f"-DMEMLIM={args.memory}", *reduction, "-o", "pan", "pan.c"], where)
@@ -65,7 +67,7 @@ def search(model, switches, compiler, where, args):
     depth = LONG_DEPTH if args.exhaustive else DEPTH
     with open(where / "output.txt", "w", encoding="utf-8") as out:
         try:
-            subprocess.run(["./pan", f"-m{depth}", "-w22"], cwd=where, stdout=out, stderr=out, timeout=limit, check=False)
+            subprocess.run(["./pan", f"-m{depth}", "-w25" if args.exhaustive else "-w22"], cwd=where, stdout=out, stderr=out, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
             pass
     text = (where / "output.txt").read_text(encoding="utf-8", errors="replace")

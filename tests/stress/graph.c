@@ -16,7 +16,7 @@
 
 #define MAILBOXES 64
 
-static _Atomic(struct checked *) mailbox[MAILBOXES];
+static struct checked *mailbox[MAILBOXES];
 static atomic_ullong next_range; /* of identities: each maker has its own */
 static uint64_t seed;
 static unsigned free_percent;
@@ -58,7 +58,7 @@ static void chain_let_go(struct maker *m, struct checked *list) {
 static void hand_over(struct maker *m) {
   for (int i = 0; i < 100; i++) {
     struct checked *mine = chain(m, 1 + maker_below(m, 12));
-    chain_let_go(m, atomic_exchange(&mailbox[maker_below(m, MAILBOXES)], mine));
+    chain_let_go(m, memory_exchange(&mailbox[maker_below(m, MAILBOXES)], mine));
   }
 }
 

@@ -61,6 +61,9 @@ static inline void memory_free(void *p) {
 static inline void memory_store(void *slot, const void *pointer) {
   tri_write(slot, pointer);
 }
+static inline void *memory_exchange(void *slot, void *pointer) {
+  return tri_atomic_exchange(slot, pointer);
+}
 static inline unsigned long memory_cycles(void) {
   struct tri_stats stats = {.size = sizeof stats};
   return tri_read_stats(&stats) == 0 ? stats.num_gc : 0;
@@ -97,6 +100,9 @@ static inline void memory_free(void *p) {
 }
 static inline void memory_store(void *slot, void *pointer) {
   *(void **)slot = pointer;
+}
+static inline void *memory_exchange(void *slot, void *pointer) {
+  return __atomic_exchange_n((void **)slot, pointer, __ATOMIC_SEQ_CST);
 }
 static inline unsigned long memory_cycles(void) {
   return probe_cycles();

@@ -162,7 +162,8 @@ Test(config, empty_variables_are_unset) {
 
 Test(config, everything_at_once) {
   char sig[128];
-  snprintf(sig, sizeof(sig), "TRICOLOR=collect=off,free=ignore,barrier=stw,log=/tmp/a.%%p,signal=%d,stress=64KiB",
+  snprintf(sig, sizeof(sig),
+           "TRICOLOR=collect=off,free=ignore,barrier=stw,stacks=ragged,log=/tmp/a.%%p,signal=%d,stress=64KiB",
            SIGRTMIN + 3);
   struct tri_config c =
       PARSE("GOGC=50", "GODEBUG=gctrace=2,gcstoptheworld=1,gccheckmark=1,clobberfree=1,madvdontneed=0", sig,
@@ -178,6 +179,7 @@ Test(config, everything_at_once) {
   cr_assert_not(c.collect);
   cr_assert_eq(c.free_mode, TRI_FREE_IGNORE);
   cr_assert_eq(c.barrier, TRI_BARRIER_STW);
+  cr_assert_eq(c.stacks, TRI_SET_STACKS_RAGGED);
   cr_assert_str_eq(c.log_path, "/tmp/a.%p");
   cr_assert_eq(c.signal, SIGRTMIN + 3);
   cr_assert_eq(c.stress_bytes, 65536);
@@ -221,7 +223,8 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"TRICOLOR=collect=off,collect=", {"collect=: ", "on, off", "using on"}},
       {"TRICOLOR=free=quarantine", {"free=quarantine", "now, ignore", "using now"}},
       {"TRICOLOR=barrier=pages", {"barrier=pages", "auto, page, hybrid, stw", "using auto"}},
-      {"TRICOLOR=stacks=ragged", {"stacks=ragged", "collect=on/off", "free=now/ignore", "ignoring"}},
+      {"TRICOLOR=stacks=deep", {"stacks=deep", "snapshot, together, ragged", "using snapshot"}},
+      {"TRICOLOR=heaps=many", {"heaps=many", "collect=on/off", "stacks=", "ignoring"}},
       {"TRICOLOR=verbose", {"TRICOLOR=verbose", "ballast=SIZE", "ignoring"}},
       {"TRICOLOR=collect", {"TRICOLOR=collect: ", "ignoring"}},
       {"TRICOLOR=Collect=off", {"Collect=off", "ignoring"}},

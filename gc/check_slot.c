@@ -1,0 +1,84 @@
+/*
+ * tri_check_slot: is a slot one that the collector looks into? Called by the inline stores of programs that are built
+ * with TRICOLOR_CHECKED, before each; see tricolor/barrier.h. A pointer that is stored anywhere else keeps nothing
+ * alive, and what it leads to may be gone at the next collection: such a program ends here, with one line, and not
+ * later.
+ *
+ * Taken for roots: objects, in words that may hold pointers, the calling thread's stack and thread-local storage,
+ * declared stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is.
+ *
+ * Locks: those of roots and stacks, one after the other; the loader's, outside the runtime. Not in a handler that
+ * interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no lock.
+ */
+#include <dlfcn.h>
+#include <link.h>
+
+#include "gc/enter.h"
+#include "gc/roots.h"
+#include "gc/slot.h"
+#include "gc/stacks.h"
+#include "gc/types.h"
+#include "internal/check.h"
+#include "tricolor/tricolor.h"
+
+static const char nowhere[] = "is neither in an object nor in a root";
+
+static const char *wrong_object(uintptr_t slot) {
+  struct tri_slot s;
+  if (!tri_slot_find(slot, &s) || !tri_slot_in_use(&s)) return "lies in free memory of the heap";
+  if (tri_mspan_noscan(s.span)) return "lies in an object of tri_alloc_noscan";
+  const struct tri_type_info *type = tri_types_info(s.span, s.index);
+  if (!type || tri_type_mask(type, (slot - tri_slot_start(&s)) % type->size / sizeof(void *)) & 1) return NULL;
+  return "is a word that its object's type does not name";
+}
+
+struct search {
+  uintptr_t slot;
+  bool found;
+};
+
+static int look_in_tls(struct dl_phdr_info *info, size_t size, void *arg) {
+  struct search *s = arg;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++)
+    if (info->dlpi_phdr[i].p_type == PT_TLS && info->dlpi_tls_data)
+      s->found |= s->slot - (uintptr_t)info->dlpi_tls_data < info->dlpi_phdr[i].p_memsz;
+  return s->found;
+}
+
+/* Takes the loader's lock. */
+static bool is_thread_local(uintptr_t slot) {
+  struct search s = {slot, false};
+  dl_iterate_phdr(look_in_tls, &s);
+  return s.found;
+}
+
+static bool on_own_stack(const struct tri_thread *t, uintptr_t slot) {
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  if (t->self_stack) return slot >= here && slot - here < ((uintptr_t)1 << 32);
+  return slot >= t->stack_lo && slot < t->stack_hi;
+}
+
+static bool is_data(uintptr_t slot) {
+  struct dl_find_object found;
+  return _dl_find_object((void *)slot, &found) == 0;
+}
+
+static const char *wrong_place(const struct tri_thread *t, uintptr_t slot) {
+  if (slot % sizeof(void *) != 0) return "is not aligned to 8";
+  if (slot - tri_heap_range.base < tri_heap_range.reserved_bytes) return wrong_object(slot);
+  if (tri_malloc_mode || on_own_stack(t, slot) || is_data(slot)) return NULL;
+  if (tri_roots_is_registered(slot) || tri_stacks_declared(slot)) return NULL;
+  return nowhere;
+}
+
+void tri_check_slot(const void *slot) {
+  struct tri_thread *t = tri_enter_registered();
+  if (!t) return;
+  const char *why = wrong_place(t, (uintptr_t)slot);
+  tri_runtime_leave(t);
+  if (why == nowhere && is_thread_local((uintptr_t)slot)) why = NULL;
+  if (why)
+    tri_fatal(
+        "tri_write: slot %p %s: what is stored there is not kept alive; see tri_roots_add, tri_alloc_uncollectable",
+        slot, why);
+}

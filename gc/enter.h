@@ -1,0 +1,18 @@
+/* How a public function gets inside the runtime, registering its thread where needed. */
+#ifndef TRI_GC_ENTER_H
+#define TRI_GC_ENTER_H
+
+#include "gc/runtime.h"
+#include "gc/stop.h"
+
+/* The calling thread, inside the runtime; NULL without memory, or in a handler that interrupted the runtime. */
+TRI_INLINE struct tri_thread *tri_enter_registered(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_thread_is_registered(t)) {
+    if (!tri_runtime_init()) return NULL;
+    t = tri_thread_register_self();
+  }
+  return t && tri_runtime_enter(t) ? t : NULL;
+}
+
+#endif

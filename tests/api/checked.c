@@ -1,0 +1,91 @@
+/*
+ * A program built with TRICOLOR_CHECKED: stores into objects, roots and stacks pass, and each wrong place ends the
+ * program with one line that says what is wrong with it.
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define TRICOLOR_CHECKED
+#include "support/probe.h"
+
+struct typed {
+  uint64_t data[70];
+  void *pointer;
+};
+TRI_TYPE(typed_type, struct typed, pointer);
+
+static void *in_bss, *in_data = &in_data;
+static __thread void *in_thread_local;
+
+static void *odd_place(void) {
+  static void *two[2];
+  return (char *)two + 4;
+}
+
+static void *freed_object(void) {
+  void *p = tri_alloc(64);
+  tri_free(p);
+  return p;
+}
+
+static const struct {
+  const char *says;
+  int kind;
+} wrong[] = {{"not aligned", 0},      {"free memory", 1},
+             {"tri_alloc_noscan", 2}, {"neither in an object nor in a root", 3},
+             {"does not name", 4},    {"does not name", 5}};
+
+static void *wrong_slot(int kind) {
+  switch (kind) {
+    case 0:
+      return odd_place();
+    case 1:
+      return freed_object();
+    case 2:
+      return tri_alloc_noscan(64);
+    case 4:
+      return &((struct typed *)tri_alloc_typed(&typed_type, 3))[2].data[69];
+    case 5:
+      return &((struct typed *)tri_alloc_typed(&typed_type, 3000))[2999].data[0];
+    default:
+      return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  }
+}
+
+static void must_die(int kind, const char *says) {
+  int out[2], status = 0;
+  CHECK(pipe(out) == 0, "pipe");
+  pid_t pid = fork();
+  if (pid == 0) {
+    dup2(out[1], 2);
+    tri_write(wrong_slot(kind), NULL);
+    _exit(0);
+  }
+  close(out[1]);
+  char text[1000] = "";
+  size_t n = 0;
+  for (ssize_t r; n + 1 < sizeof text && (r = read(out[0], text + n, sizeof text - 1 - n)) > 0;) n += (size_t)r;
+  CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "kind %d: status %#x",
+        kind, status);
+  CHECK(strstr(text, says), "kind %d says: %s", kind, text);
+}
+
+int main(void) {
+  void *on_stack, **object = tri_alloc(64),
+                  **registered = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(tri_roots_add(registered, 4096) == 0, "tri_roots_add");
+  void **right[] = {&in_bss,
+                    &in_data,
+                    &in_thread_local,
+                    &on_stack,
+                    object + 3,
+                    registered + 5,
+                    tri_alloc(1 << 20),
+                    tri_alloc_uncollectable(8),
+                    &((struct typed *)tri_alloc_typed(&typed_type, 3))[2].pointer};
+  for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) tri_write(right[i], object);
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) must_die(wrong[i].kind, wrong[i].says);
+  puts("ok");
+  return 0;
+}
