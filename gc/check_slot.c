@@ -4,8 +4,8 @@
  * alive, and what it leads to may be gone at the next collection: such a program ends here, with one line, and not
  * later.
  *
- * Taken for roots: objects that may hold pointers, the calling thread's stack and thread-local storage, declared
- * stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is.
+ * Taken for roots: objects, in words that may hold pointers, the calling thread's stack and thread-local storage,
+ * declared stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is.
  *
  * Locks: those of roots and stacks, one after the other; the loader's, outside the runtime. Not in a handler that
  * interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no lock.
@@ -17,6 +17,7 @@
 #include "gc/roots.h"
 #include "gc/slot.h"
 #include "gc/stacks.h"
+#include "gc/types.h"
 #include "internal/check.h"
 #include "tricolor/tricolor.h"
 
@@ -25,7 +26,10 @@ static const char nowhere[] = "is neither in an object nor in a root";
 static const char *wrong_object(uintptr_t slot) {
   struct tri_slot s;
   if (!tri_slot_find(slot, &s) || !tri_slot_in_use(&s)) return "lies in free memory of the heap";
-  return tri_mspan_noscan(s.span) ? "lies in an object of tri_alloc_noscan" : NULL;
+  if (tri_mspan_noscan(s.span)) return "lies in an object of tri_alloc_noscan";
+  const struct tri_type_info *type = tri_types_info(s.span, s.index);
+  if (!type || tri_type_mask(type, (slot - tri_slot_start(&s)) % type->size / sizeof(void *)) & 1) return NULL;
+  return "is a word that its object's type does not name";
 }
 
 struct search {

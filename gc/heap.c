@@ -75,16 +75,6 @@ static unsigned aligned_class(size_t align, size_t size) {
   return c;
 }
 
-/* [TYPE-1] */
-static void *alloc_typed(struct tri_thread *t, unsigned c, unsigned type) {
-  void *p = tri_mcache_alloc(&t->mcache, tri_spanclass_typed(c));
-  if (!p) return NULL;
-  struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
-  *tri_mspan_type_at(s, tri_mspan_index(s, (uintptr_t)p)) = (uint16_t)type;
-  tri_fence_store();
-  return memset(p, 0, tri_class_size[c]);
-}
-
 static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
   unsigned c = TRI_NUM_CLASSES;
   if (size <= TRI_MAX_SMALL && align <= TRI_PAGE_SIZE) {
@@ -93,7 +83,7 @@ static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsig
                                      : tri_size_class(size ? size : 1);
   }
   if (c == TRI_NUM_CLASSES) return alloc_large(t, align, size, flags);
-  if (tri_unlikely(flags >= TRI_ALLOC_TYPE(1))) return alloc_typed(t, c, flags / TRI_ALLOC_TYPE(1));
+  if (tri_unlikely(flags >= TRI_ALLOC_TYPE(1))) return tri_heap_take_typed(t, c, flags / TRI_ALLOC_TYPE(1));
   void *p = tri_mcache_alloc(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
   if (p && (flags & TRI_ALLOC_ZERO)) memset(p, 0, flags & TRI_ALLOC_MALLOC16 ? size : tri_class_size[c]);
   return p;

@@ -70,6 +70,17 @@ TRI_INLINE void *tri_heap_alloc_class_zeroed(unsigned spanclass) {
   return p;
 }
 
+/* The same with a type, a number of gc/types.h. Inside the runtime; NULL: no memory. [TYPE-1] */
+TRI_INLINE void *tri_heap_take_typed(struct tri_thread *t, unsigned c, unsigned type) {
+  void *p = tri_mcache_alloc(&t->mcache, tri_spanclass_typed(c));
+  if (tri_unlikely(!p)) return NULL;
+  struct tri_mspan *s = tri_heap_range.spans[((uintptr_t)p - tri_heap_range.base) >> TRI_PAGE_SHIFT];
+  *tri_mspan_type_at(s, tri_mspan_index(s, (uintptr_t)p)) = (uint16_t)type;
+  tri_fence_store();
+  tri_clear_slot(p, tri_class_size[c]);
+  return p;
+}
+
 /* A slot of a span that the calling thread, inside the runtime, does not own. False: not a plain case. */
 bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *s, void *p);
 

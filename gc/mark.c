@@ -129,13 +129,17 @@ static unsigned find_spans(const struct hand *h, uintptr_t *candidate, struct tr
   return n;
 }
 
+/* The span of each that has typed slots moves to the same place in `span`. */
 static unsigned find_slots(const uintptr_t *candidate, struct tri_mspan **span, unsigned n, struct found *ret) {
   unsigned out = 0;
   for (unsigned i = 0; i < n; i++) {
     struct tri_slot s;
     if (!tri_slot_in_span(span[i], candidate[i], &s)) continue;
     __builtin_prefetch(s.group, 1);
-    if (tri_unlikely(tri_mspan_typed(s.span))) __builtin_prefetch((const void *)tri_mspan_type_at(s.span, s.index));
+    if (tri_unlikely(tri_mspan_typed(s.span))) {
+      __builtin_prefetch((const void *)tri_mspan_type_at(s.span, s.index));
+      span[out] = s.span;
+    }
     ret[out++] = (struct found){s.group, s.bit, tri_grey(tri_slot_start(&s), s.span->tag), s.span->elemsize};
   }
   return out;
@@ -152,13 +156,13 @@ static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
 }
 
 /* The type's number was asked for when the slot was found. */
-TRI_NOINLINE static void put_typed(struct tri_marker *m, uintptr_t start) {
-  struct tri_slot s;
-  if (tri_slot_find(start, &s)) tri_work_put(&m->work, tri_types_grey(s.span, s.index));
+TRI_INLINE void put_typed(struct tri_marker *m, const struct tri_mspan *s, uintptr_t start) {
+  unsigned type = *tri_mspan_type_at(s, tri_mspan_index(s, start));
+  tri_work_put(&m->work, tri_grey_typed(start, s->tag, type));
 }
 
 /* Neighbours in the heap are often found together: their marks are set at one go. [MARK-2] */
-static void mark_slots(struct tri_marker *m, const struct found *f, unsigned n) {
+static void mark_slots(struct tri_marker *m, const struct found *f, struct tri_mspan **span, unsigned n) {
   for (unsigned i = 0, end; i < n; i = end) {
     struct tri_bitgroup *g = f[i].group;
     uint64_t bits = f[i].bit;
@@ -172,7 +176,7 @@ static void mark_slots(struct tri_marker *m, const struct found *f, unsigned n) 
       if (tri_likely(tri_grey_is_plain(f[k].grey))) {
         tri_work_put(&m->work, f[k].grey);
       } else if (!tri_grey_noscan(f[k].grey)) {
-        put_typed(m, tri_grey_address(f[k].grey));
+        put_typed(m, span[k], tri_grey_address(f[k].grey));
       }
     }
   }
@@ -186,7 +190,7 @@ TRI_NOINLINE static void mark_candidates(struct hand *h) {
   unsigned n = find_spans(h, candidate, span);
   n = find_slots(candidate, span, n, found);
   h->ncandidates = 0;
-  mark_slots(h->m, found, n);
+  mark_slots(h->m, found, span, n);
   if ((tri_int_load_rlx(&idle) > 0 || tri_int_load_rlx(&hungry)) && !tri_work_available()) {
     tri_work_share(&h->m->work);
     tri_int_store_rlx(&hungry, 0);

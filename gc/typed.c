@@ -27,6 +27,14 @@ static unsigned flags_of(unsigned number) {
   return number >= TRI_TYPE_FIRST ? TRI_ALLOC_TYPE(number) : TRI_ALLOC_SCAN;
 }
 
+static void *take_small(size_t size, unsigned number) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
+  void *p = tri_heap_take_typed(t, tri_size_class(size ? size : 1), number);
+  tri_runtime_leave(t);
+  return p;
+}
+
 void *tri_alloc_typed(const struct tri_type *type, size_t count) {
   size_t size;
   unsigned number = type ? tri_types_find(type) : TRI_TYPE_BAD;
@@ -38,6 +46,10 @@ void *tri_alloc_typed(const struct tri_type *type, size_t count) {
   if (tri_unlikely(__builtin_mul_overflow(type->size, count, &size))) {
     errno = ENOMEM;
     return NULL;
+  }
+  if (tri_likely(size <= TRI_MAX_SMALL && number >= TRI_TYPE_FIRST)) {
+    void *p = take_small(size, number);
+    if (tri_likely(p != NULL)) return p;
   }
   return tri_heap_alloc(size, TRI_ALLOC_ZERO | flags_of(number));
 }

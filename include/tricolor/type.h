@@ -6,7 +6,8 @@
  *   TRI_TYPE(node_type, struct node, left, right, name);
  *   struct node *n = tri_alloc_typed(&node_type, 1);
  *
- * A word that the type does not name must not hold the only pointer to an object.
+ * A word that the type does not name must not hold the only pointer to an object; a program that is built with
+ * TRICOLOR_CHECKED ends when tri_write stores there. malloc's realloc, where it moves an object, loses the type.
  */
 #ifndef TRICOLOR_TYPE_H
 #define TRICOLOR_TYPE_H

@@ -9,6 +9,12 @@
 #define TRICOLOR_CHECKED
 #include "support/probe.h"
 
+struct typed {
+  uint64_t data[70];
+  void *pointer;
+};
+TRI_TYPE(typed_type, struct typed, pointer);
+
 static void *in_bss, *in_data = &in_data;
 static __thread void *in_thread_local;
 
@@ -26,8 +32,9 @@ static void *freed_object(void) {
 static const struct {
   const char *says;
   int kind;
-} wrong[] = {
-    {"not aligned", 0}, {"free memory", 1}, {"tri_alloc_noscan", 2}, {"neither in an object nor in a root", 3}};
+} wrong[] = {{"not aligned", 0},      {"free memory", 1},
+             {"tri_alloc_noscan", 2}, {"neither in an object nor in a root", 3},
+             {"does not name", 4},    {"does not name", 5}};
 
 static void *wrong_slot(int kind) {
   switch (kind) {
@@ -37,6 +44,10 @@ static void *wrong_slot(int kind) {
       return freed_object();
     case 2:
       return tri_alloc_noscan(64);
+    case 4:
+      return &((struct typed *)tri_alloc_typed(&typed_type, 3))[2].data[69];
+    case 5:
+      return &((struct typed *)tri_alloc_typed(&typed_type, 3000))[2999].data[0];
     default:
       return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   }
@@ -64,8 +75,15 @@ int main(void) {
   void *on_stack, **object = tri_alloc(64),
                   **registered = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(tri_roots_add(registered, 4096) == 0, "tri_roots_add");
-  void **right[] = {&in_bss,    &in_data,       &in_thread_local,   &on_stack,
-                    object + 3, registered + 5, tri_alloc(1 << 20), tri_alloc_uncollectable(8)};
+  void **right[] = {&in_bss,
+                    &in_data,
+                    &in_thread_local,
+                    &on_stack,
+                    object + 3,
+                    registered + 5,
+                    tri_alloc(1 << 20),
+                    tri_alloc_uncollectable(8),
+                    &((struct typed *)tri_alloc_typed(&typed_type, 3))[2].pointer};
   for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) tri_write(right[i], object);
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) must_die(wrong[i].kind, wrong[i].says);
   puts("ok");
