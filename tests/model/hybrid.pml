@@ -50,12 +50,12 @@
 #define FIELDS 1
 #endif
 
-/* Which scheme of protocol.md section 1 it is. */
+/* What a scheme consists of. */
 #if defined(RAGGED) || defined(RESCAN)
 #define SHADE_NEW /* and the value is published */
 #define SCANNED_LATER
 #endif
-#if (!defined(RAGGED) || defined(PLAIN_GLOBALS)) && !defined(NO_PLAIN_GLOBALS)
+#if !defined(RAGGED) || defined(PLAIN_GLOBALS)
 #define GLOBALS_ARE_PLAIN
 #endif
 #if !defined(SCANNED_LATER) || defined(PLAIN_INIT)
@@ -91,7 +91,6 @@
 #define PUBLISH(t, s) SET(published, 3, t, s)
 #define BUFFER(t) GET(buffers, 3, t)
 #define APPEND(t, set) buffers = buffers | ((set) << (3 * (t)))
-#define ALL_BUFFERS (BUFFER(0) | BUFFER(1))
 
 #define LINK(s) (B(WORD(s)))
 #define FROM(set, s) ((SLOTS_OF(set) >> ((s) - 1)) & 1)
@@ -248,7 +247,7 @@ inline shade(objects) {
 #endif
 #define RUNS(t, f) (!HELD(t) && !((f) == 0 && handling))
 #define IDLE (RUNS(_pid, _pid) && !(asleep & T(_pid)) && (_pid == 0 || child == CHILD_RUNS))
-#if defined(ONE_EACH)
+#ifdef ONE_EACH
 #define TWO_REGISTERS(t) 0
 #elif defined(ONE_REGISTER)
 #define TWO_REGISTERS(t) ((t) == 0)
@@ -269,8 +268,10 @@ inline shade(objects) {
 #define CLEAR(t) PUBLISH(t, 0)
 #endif
 
-#ifdef NO_SHADE_OLD
+#if defined(NO_SHADE_OLD)
 #define OLD(f) 0
+#elif defined(CAS_EXPECTED)
+#define OLD(f) GET(expected, 2, f)
 #else
 #define OLD(f) WORD(SLOT_IN(f))
 #endif
@@ -287,7 +288,9 @@ inline begin(f, slot, value) {
 
 /* A thread's registers are interchangeable: kept sorted between calls. */
 inline sort(t) {
-#ifndef CROSS
+#ifdef CROSS
+  skip
+#else
   if
   :: TWO_REGISTERS(t) && GET(regs, 2, 2 * (t)) > GET(regs, 2, 2 * (t) + 1) ->
      o = GET(regs, 2, 2 * (t));
@@ -296,8 +299,6 @@ inline sort(t) {
      o = 0
   :: else
   fi
-#else
-  skip
 #endif
 }
 
@@ -731,7 +732,7 @@ active proctype handler() {
 
 /* ---- the collector ---- */
 
-#if defined(FLIP_IGNORES_PUBLISHED)
+#ifdef FLIP_IGNORES_PUBLISHED
 #define HALF_DONE 0
 #else
 #if defined(FLIP_IGNORES_SLOT)
@@ -754,7 +755,7 @@ active proctype handler() {
 #else
 #define FLIP_HANDED HANDED
 #endif
-#if defined(FLIP_IGNORES_GLOBALS)
+#ifdef FLIP_IGNORES_GLOBALS
 #define FLIP_GLOBALS FLIP_HANDED
 #else
 #define FLIP_GLOBALS (REGISTERED * LINK(GLOBAL) | FLIP_HANDED)
@@ -775,7 +776,7 @@ inline flip() {
     marking = 1;
     FORGET_LEFTOVERS;
     shade(HALF_DONE | FLIP_GLOBALS);
-#if defined(TOGETHER)
+#ifdef TOGETHER
     shade(((asleep & 1) == 0) * STACK(0) | ((asleep & 2) == 0) * STACK(1));
     pending = asleep & REGISTERED_THREADS
 #else
