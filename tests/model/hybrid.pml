@@ -31,7 +31,8 @@
  * More parts of a program: INIT_IS_PLAIN (fresh objects are stored to plainly, but in B and C), HANDLER (a program's
  * signal handler on thread 0, tri_write in it), SYSTEM_CALL (the kernel overwrites a field), CROSS (thread 1 reads and
  * writes thread 0's registers, as if it had the addresses of locals). Smaller steps: READ_IN_STEPS, APPEND_IN_STEPS,
- * DRAIN_IN_STEPS, SCAN_IN_STEPS. ONCE: one cycle from a given heap, without allocation; only to find a short trace.
+ * DRAIN_IN_STEPS, SCAN_IN_STEPS. To keep it small: ONCE, one cycle from a given heap, without allocation; READER, thread
+ * 1 stores to the global only.
  *
  * Checked: when marking ends, every object that is reached from registers, calls under way and the global is marked
  * [lost], and is not on the free list [reclaimed].
@@ -122,12 +123,14 @@ bit flipped;
 #define MAY_ALLOCATE 0
 #define MAY_FLIP (!flipped)
 #define FLIPPED flipped = 1
+#define OVER (flipped && !marking)
 #else
 unsigned words : 10;
 unsigned alloc : 3;
 #define MAY_ALLOCATE (alloc != ALL)
 #define MAY_FLIP 1
 #define FLIPPED skip
+#define OVER 0
 #endif
 /* The calls under way, of both threads and of the handler, and who runs. */
 unsigned slots : 9;
@@ -246,7 +249,7 @@ inline shade(objects) {
 #define HELD(t) (pending & T(t))
 #endif
 #define RUNS(t, f) (!HELD(t) && !((f) == 0 && handling))
-#define IDLE (RUNS(_pid, _pid) && !(asleep & T(_pid)) && (_pid == 0 || child == CHILD_RUNS))
+#define IDLE (RUNS(_pid, _pid) && !(asleep & T(_pid)) && (_pid == 0 || child == CHILD_RUNS) && !OVER)
 #ifdef ONE_EACH
 #define TWO_REGISTERS(t) 0
 #elif defined(ONE_REGISTER)
@@ -494,6 +497,11 @@ inline bulk_piece(second) {
 #else
 #define WRITES_GLOBAL 1
 #endif
+#ifdef READER
+#define MAY_WRITE(t) ((t) == 0)
+#else
+#define MAY_WRITE(t) 1
+#endif
 #ifdef CAS_EXPECTED
 #define END_EXPECTED SET(expected, 2, _pid, 0)
 #else
@@ -511,6 +519,7 @@ inline bulk_piece(second) {
 #endif
 
 active [MUTATORS] proctype mutator() {
+end:
   do
   :: atomic {
       IDLE ->
@@ -563,7 +572,7 @@ active [MUTATORS] proctype mutator() {
       sort(_pid)
     }
   :: atomic {
-      IDLE && (REGISTERS(_pid) || WRITES_GLOBAL) ->
+      IDLE && (REGISTERS(_pid) || WRITES_GLOBAL) && MAY_WRITE(_pid) ->
       pick_register(_pid);
       pick_field();
       if
@@ -645,7 +654,7 @@ active [MUTATORS] proctype mutator() {
 #endif
 #ifdef BULK
   :: atomic {
-      IDLE && REGISTERS(_pid) ->
+      IDLE && REGISTERS(_pid) && MAY_WRITE(_pid) ->
       if
       :: REG(0) -> a = 0
       :: REG(1) -> a = 1
@@ -711,9 +720,10 @@ active [MUTATORS] proctype mutator() {
 #endif
 
 active proctype handler() {
+end:
   do
   :: atomic {
-      RUNS(0, 0) && WORD(GLOBAL) ->
+      RUNS(0, 0) && WORD(GLOBAL) && !OVER ->
       handling = 1;
       saved = PUBLISHED(0);
       if
@@ -932,6 +942,7 @@ inline terminate() {
 }
 
 active proctype collector() {
+end:
   do
   :: flip()
   :: scan_stack(0)
