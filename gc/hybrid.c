@@ -19,6 +19,8 @@
  *   [HYBRID-1] the barrier's state is the same for all threads, and changes in a stop only, with the phase.
  *   [HYBRID-2] marking ends in the last stop: what is found before is no proof, since buffers of running threads are
  *              looked at while they change.
+ *   [HYBRID-3] a store that a signal handler has interrupted is shaded for like one that a stop has: what was published
+ *              is kept in the thread's block while the handler's own stores publish theirs.
  *
  * Locks: none of its own; the stop holds the registry's. A look at running threads takes that lock, so that no thread's
  * block goes away; a stop that fork or another runner wants waits for it.
@@ -46,11 +48,23 @@ static void set_state(unsigned state) {
 
 /* Only a slot in the heap can be read without fear, and only those are not scanned as roots in this very stop. The
  * object may be gone since the store: then nothing is lost by looking. */
-static void shade_published(const struct tri_thread *t) {
-  uintptr_t slot = t->barrier ? tri_barrier_slot(t->barrier) : 0;
+static void shade_slot(uintptr_t slot) {
   struct tri_slot s;
   if (slot % sizeof(void *) != 0 || !tri_slot_find(slot, &s) || !tri_slot_in_use(&s)) return;
   tri_shade_word(&shader, tri_load_rlx((const tri_aword *)slot));
+}
+
+static void shade_store(uintptr_t slot, uintptr_t value, bool value_too) {
+  shade_slot(slot);
+  if (value_too) tri_shade_word(&shader, value);
+}
+
+/* The store under way, and those that signal handlers are in the middle of. [HYBRID-3] */
+static void shade_published(const struct tri_thread *t, bool values_too) {
+  if (!t->barrier) return;
+  shade_store(tri_barrier_slot(t->barrier), tri_barrier_value(t->barrier), values_too);
+  for (int i = 0; i < TRI_INTERRUPTED; i++)
+    shade_store((uintptr_t)t->interrupted[i].slot, (uintptr_t)t->interrupted[i].value, values_too);
 }
 
 void tri_hybrid_begin_stw(bool stacks_are_grey) {
@@ -59,8 +73,7 @@ void tri_hybrid_begin_stw(bool stacks_are_grey) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     tri_wbbuf_empty(&t->wbbuf);
     tri_mcache_blacken_stw(&t->mcache);
-    shade_published(t);
-    if (stacks_are_grey && t->barrier) tri_shade_word(&shader, tri_barrier_value(t->barrier));
+    shade_published(t, stacks_are_grey);
   }
   tri_shade_put_up(&shader);
 }

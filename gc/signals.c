@@ -76,11 +76,17 @@ void tri_signals_after_fork(void) {
   actions_lock = (struct tri_lock)TRI_LOCK_INIT(TRI_RANK_LEAF);
 }
 
+/* A collection that begins while the handler runs finds a store that it interrupted here. */
+static void note_interrupted(struct tri_thread *t, const struct tri_barrier_published *published) {
+  if (tri_thread_is_registered(t)) t->interrupted[t->ninterrupted++ % TRI_INTERRUPTED] = *published;
+}
+
 /* A coroutine may go on in another thread: tri_self is asked again. */
 static void on_program_signal(int sig, siginfo_t *info, void *context) {
   void (*handler)(int, siginfo_t *, void *) = (void (*)(int, siginfo_t *, void *))tri_load_acq(&actions[sig].handler);
   struct tri_region_interrupted was = tri_region_interrupt(tri_self);
   struct tri_barrier_published published = tri_barrier_save();
+  note_interrupted(tri_self, &published);
   handler(sig, info, context);
   tri_barrier_restore(&published);
   tri_region_resume(tri_self, &was);

@@ -116,6 +116,8 @@ static void register_locked(struct tri_thread *t) {
   t->barrier = &tri_barrier_self;
   tri_int_store_rlx(&t->scan, TRI_SCAN_NONE);
   t->on_stack = NULL;
+  t->ninterrupted = 0;
+  memset(t->interrupted, 0, sizeof t->interrupted);
   memset(t->left_registers, 0, sizeof t->left_registers);
   t->shader = (struct tri_shader){0};
   tri_wbbuf_empty(&t->wbbuf);

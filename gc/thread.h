@@ -16,6 +16,8 @@ struct tri_own_stack {
 
 enum { TRI_SAVED_REGISTERS = 12 };
 struct tri_stack;
+/* As many handlers of a program may interrupt each other in the middle of stores. */
+enum { TRI_INTERRUPTED = 16 };
 
 struct tri_thread {
   /* The owner and signal handlers on it. in_runtime: 1 while inside the runtime, where it must not be stopped.
@@ -37,6 +39,9 @@ struct tri_thread {
   bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_barrier *barrier;    /* its tri_barrier_self */
+  /* What it had published when signal handlers of the program interrupted it: a ring of the latest, never cleared. */
+  struct tri_barrier_published interrupted[TRI_INTERRUPTED];
+  unsigned ninterrupted;
   tri_aint scan;                  /* enum tri_scan; the runner with the thread stopped, then the thread */
   struct tri_own_stack own_stack; /* while a scan is due */
   struct tri_stack *on_stack;     /* where it last said that it went; the owner inside the runtime */

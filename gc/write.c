@@ -58,7 +58,7 @@ TRI_NOINLINE void tri_write_shade(void *slot, const void *value) {
     if (state & TRI_BARRIER_OLD) shade(t, old);
     if (state & TRI_BARRIER_NEW) shade(t, new_pointer);
     tri_runtime_leave(t);
-  } else {
+  } else if (tri_thread_is_registered(t)) { /* no stop can come: a handler has interrupted the runtime */
     if (state & TRI_BARRIER_OLD) tri_shade_nested(old);
     if (state & TRI_BARRIER_NEW) tri_shade_nested(new_pointer);
   }
@@ -72,7 +72,7 @@ static void shade_words(struct tri_thread *t, bool entered, const void *start, s
     uintptr_t word = tri_load_rlx((const tri_aword *)lo);
     if (entered) {
       shade(t, word);
-    } else {
+    } else if (tri_thread_is_registered(t)) {
       tri_shade_nested(word);
     }
   }

@@ -3,8 +3,8 @@
  * the first stop comes; then it stores. What it overwrites is shaded by nobody but the collector, in that stop.
  *
  * The inline tri_write is written out, with a wait for the barrier in its middle. The object that the store takes away
- * hangs on the far end of a long list, which no marker reaches before. Two forms: from the main program, and with a
- * signal handler in the middle that stores through the barrier itself, elsewhere.
+ * hangs on the far end of a long list, which no marker reaches before. Three forms: from the main program; with a
+ * signal handler in the middle that stores through the barrier itself, elsewhere; and with the stop in that handler.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -56,9 +56,21 @@ static void *collect_once(void *unused) {
 }
 
 static struct link *elsewhere;
+static bool collect_in_handler;
+
+static void wait_for_barrier(void) {
+  pthread_t t;
+  CHECK(pthread_create(&t, NULL, collect_once, NULL) == 0, "pthread_create");
+  pthread_detach(t);
+  for (unsigned waited = 0; tri_barrier_self.state == 0 && waited < 1000000; waited++) {
+    sched_yield();
+    __asm__ __volatile__("" : : : "memory");
+  }
+}
 
 static void on_signal(int sig) {
   tri_write(&elsewhere->field, elsewhere);
+  if (collect_in_handler) wait_for_barrier();
 }
 
 /* True when the barrier went on between the look at it and the store. */
@@ -71,11 +83,7 @@ NOINLINE static bool store_half_way(uintptr_t end, bool with_signal, void **ret_
   __asm__ __volatile__("" : : : "memory");
   if (b->state != 0) return false;
   if (with_signal) raise(SIGUSR1);
-  pthread_t t;
-  CHECK(pthread_create(&t, NULL, collect_once, NULL) == 0, "pthread_create");
-  pthread_detach(t);
-  unsigned waited = 0;
-  while (b->state == 0 && waited++ < 1000000) sched_yield();
+  if (!with_signal || !collect_in_handler) wait_for_barrier();
   bool on = b->state != 0;
   *ret_taken = *slot; /* read after the stop: the collector has not seen it in a register */
   *(void *volatile *)slot = NULL;
@@ -100,7 +108,10 @@ int main(void) {
   elsewhere = tri_alloc(sizeof *elsewhere);
   signal(SIGUSR1, on_signal);
   build();
-  for (unsigned i = 0; i < ROUNDS; i++) forced += round_of(i, i % 2 == 1);
+  for (unsigned i = 0; i < ROUNDS; i++) {
+    collect_in_handler = i % 3 == 2;
+    forced += round_of(i, i % 3 != 0);
+  }
   printf("%d of %d stores were interrupted\n", forced, ROUNDS);
   CHECK(forced > 0, "no store was interrupted");
   puts("ok");

@@ -31,7 +31,8 @@
  * More parts of a program: INIT_IS_PLAIN (fresh objects are stored to plainly, but in B and C), HANDLER (a program's
  * signal handler on thread 0, tri_write in it), SYSTEM_CALL (the kernel overwrites a field), CROSS (thread 1 reads and
  * writes thread 0's registers, as if it had the addresses of locals). Smaller steps: READ_IN_STEPS, APPEND_IN_STEPS,
- * DRAIN_IN_STEPS, SCAN_IN_STEPS. ONCE: one cycle from a given heap, without allocation; only to find a short trace.
+ * DRAIN_IN_STEPS, SCAN_IN_STEPS. To keep it small: ONCE, one cycle from a given heap, without allocation; READER, thread
+ * 1 stores to the global only.
  *
  * Checked: when marking ends, every object that is reached from registers, calls under way and the global is marked
  * [lost], and is not on the free list [reclaimed].
@@ -50,12 +51,12 @@
 #define FIELDS 1
 #endif
 
-/* Which scheme of protocol.md section 1 it is. */
+/* What a scheme consists of. */
 #if defined(RAGGED) || defined(RESCAN)
 #define SHADE_NEW /* and the value is published */
 #define SCANNED_LATER
 #endif
-#if (!defined(RAGGED) || defined(PLAIN_GLOBALS)) && !defined(NO_PLAIN_GLOBALS)
+#if !defined(RAGGED) || defined(PLAIN_GLOBALS)
 #define GLOBALS_ARE_PLAIN
 #endif
 #if !defined(SCANNED_LATER) || defined(PLAIN_INIT)
@@ -91,7 +92,6 @@
 #define PUBLISH(t, s) SET(published, 3, t, s)
 #define BUFFER(t) GET(buffers, 3, t)
 #define APPEND(t, set) buffers = buffers | ((set) << (3 * (t)))
-#define ALL_BUFFERS (BUFFER(0) | BUFFER(1))
 
 #define LINK(s) (B(WORD(s)))
 #define FROM(set, s) ((SLOTS_OF(set) >> ((s) - 1)) & 1)
@@ -123,12 +123,14 @@ bit flipped;
 #define MAY_ALLOCATE 0
 #define MAY_FLIP (!flipped)
 #define FLIPPED flipped = 1
+#define OVER (flipped && !marking)
 #else
 unsigned words : 10;
 unsigned alloc : 3;
 #define MAY_ALLOCATE (alloc != ALL)
 #define MAY_FLIP 1
 #define FLIPPED skip
+#define OVER 0
 #endif
 /* The calls under way, of both threads and of the handler, and who runs. */
 unsigned slots : 9;
@@ -247,8 +249,8 @@ inline shade(objects) {
 #define HELD(t) (pending & T(t))
 #endif
 #define RUNS(t, f) (!HELD(t) && !((f) == 0 && handling))
-#define IDLE (RUNS(_pid, _pid) && !(asleep & T(_pid)) && (_pid == 0 || child == CHILD_RUNS))
-#if defined(ONE_EACH)
+#define IDLE (RUNS(_pid, _pid) && !(asleep & T(_pid)) && (_pid == 0 || child == CHILD_RUNS) && !OVER)
+#ifdef ONE_EACH
 #define TWO_REGISTERS(t) 0
 #elif defined(ONE_REGISTER)
 #define TWO_REGISTERS(t) ((t) == 0)
@@ -269,8 +271,10 @@ inline shade(objects) {
 #define CLEAR(t) PUBLISH(t, 0)
 #endif
 
-#ifdef NO_SHADE_OLD
+#if defined(NO_SHADE_OLD)
 #define OLD(f) 0
+#elif defined(CAS_EXPECTED)
+#define OLD(f) GET(expected, 2, f)
 #else
 #define OLD(f) WORD(SLOT_IN(f))
 #endif
@@ -287,7 +291,9 @@ inline begin(f, slot, value) {
 
 /* A thread's registers are interchangeable: kept sorted between calls. */
 inline sort(t) {
-#ifndef CROSS
+#ifdef CROSS
+  skip
+#else
   if
   :: TWO_REGISTERS(t) && GET(regs, 2, 2 * (t)) > GET(regs, 2, 2 * (t) + 1) ->
      o = GET(regs, 2, 2 * (t));
@@ -296,8 +302,6 @@ inline sort(t) {
      o = 0
   :: else
   fi
-#else
-  skip
 #endif
 }
 
@@ -493,6 +497,11 @@ inline bulk_piece(second) {
 #else
 #define WRITES_GLOBAL 1
 #endif
+#ifdef READER
+#define MAY_WRITE(t) ((t) == 0)
+#else
+#define MAY_WRITE(t) 1
+#endif
 #ifdef CAS_EXPECTED
 #define END_EXPECTED SET(expected, 2, _pid, 0)
 #else
@@ -510,6 +519,7 @@ inline bulk_piece(second) {
 #endif
 
 active [MUTATORS] proctype mutator() {
+end:
   do
   :: atomic {
       IDLE ->
@@ -562,7 +572,7 @@ active [MUTATORS] proctype mutator() {
       sort(_pid)
     }
   :: atomic {
-      IDLE && (REGISTERS(_pid) || WRITES_GLOBAL) ->
+      IDLE && (REGISTERS(_pid) || WRITES_GLOBAL) && MAY_WRITE(_pid) ->
       pick_register(_pid);
       pick_field();
       if
@@ -644,7 +654,7 @@ active [MUTATORS] proctype mutator() {
 #endif
 #ifdef BULK
   :: atomic {
-      IDLE && REGISTERS(_pid) ->
+      IDLE && REGISTERS(_pid) && MAY_WRITE(_pid) ->
       if
       :: REG(0) -> a = 0
       :: REG(1) -> a = 1
@@ -710,9 +720,10 @@ active [MUTATORS] proctype mutator() {
 #endif
 
 active proctype handler() {
+end:
   do
   :: atomic {
-      RUNS(0, 0) && WORD(GLOBAL) ->
+      RUNS(0, 0) && WORD(GLOBAL) && !OVER ->
       handling = 1;
       saved = PUBLISHED(0);
       if
@@ -731,7 +742,7 @@ active proctype handler() {
 
 /* ---- the collector ---- */
 
-#if defined(FLIP_IGNORES_PUBLISHED)
+#ifdef FLIP_IGNORES_PUBLISHED
 #define HALF_DONE 0
 #else
 #if defined(FLIP_IGNORES_SLOT)
@@ -754,7 +765,7 @@ active proctype handler() {
 #else
 #define FLIP_HANDED HANDED
 #endif
-#if defined(FLIP_IGNORES_GLOBALS)
+#ifdef FLIP_IGNORES_GLOBALS
 #define FLIP_GLOBALS FLIP_HANDED
 #else
 #define FLIP_GLOBALS (REGISTERED * LINK(GLOBAL) | FLIP_HANDED)
@@ -775,7 +786,7 @@ inline flip() {
     marking = 1;
     FORGET_LEFTOVERS;
     shade(HALF_DONE | FLIP_GLOBALS);
-#if defined(TOGETHER)
+#ifdef TOGETHER
     shade(((asleep & 1) == 0) * STACK(0) | ((asleep & 2) == 0) * STACK(1));
     pending = asleep & REGISTERED_THREADS
 #else
@@ -931,6 +942,7 @@ inline terminate() {
 }
 
 active proctype collector() {
+end:
   do
   :: flip()
   :: scan_stack(0)

@@ -4,7 +4,7 @@
 Each line of variants.txt is generated (spin -a), compiled and searched to the end; then what pan found is compared with
 what the line expects. The right protocol passes, each removed protection fails in its own way. A search that ran out
 of depth, memory or time proves nothing: it is reported as unknown, and counts as a failure. Without --exhaustive only
-the quick lines are run (about two minutes in all, at most 900 MiB). Exit status 77: spin or a compiler is missing.
+the quick lines are run (about three minutes in all, at most 900 MiB). Exit status 77: spin or a compiler is missing.
 
 --only WORD   only the lines that contain WORD
 --memory MIB  bound of one search; with --exhaustive 16000 unless told
