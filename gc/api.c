@@ -118,6 +118,7 @@ void *tri_base(const void *pointer) {
 static int change_roots(int (*change)(uintptr_t, size_t), const void *start, size_t size) {
   struct tri_thread *t = tri_enter_registered();
   int err = t ? change((uintptr_t)start, size) : ENOMEM;
+  if (t && !err && change == tri_roots_register) tri_write_new_root(t, start, size);
   if (t) tri_runtime_leave(t);
   if (!err) return 0;
   errno = err;

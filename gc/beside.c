@@ -54,6 +54,7 @@ enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 enum { LARGE_SCAN = 0 }; /* span class */
 enum { UNKNOWN, AVAILABLE, MISSING };
 static bool hybrid;            /* the program stores through tri_write; decided once */
+static bool stacks_lost;       /* of this cycle */
 static enum tri_stacks stacks; /* how the first stop lists them */
 static unsigned availability;  /* of the page barrier; decided once */
 static struct tri_page_policy policy;
@@ -200,19 +201,21 @@ static void mark_in_rounds(void) {
   }
 }
 
-/* Threads were on stacks of their own making. The loader is not asked, so its lock is not needed. */
-static void scan_stacks_in_a_stop(void) {
+/* Threads were on stacks of their own making. The loader is not asked, so its lock is not needed. False: the stacks
+ * cannot be listed; what was marked is worth nothing. */
+static bool scan_stacks_in_a_stop(void) {
   tri_stop_world();
   if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
   bool listed = tri_roots_gather_stacks();
   if (listed) tri_worker_round(TRI_ROUND_ROOTS);
-  if (!listed) tri_fatal("the stacks of the process cannot be listed any more (/proc/self/maps); marking cannot go on");
   tri_start_world();
+  return listed;
 }
 
 static void mark_while_pointers_are_shaded(void) {
-  if (stacks == TRI_STACKS_LATER && !tri_hybrid_scan_stacks()) scan_stacks_in_a_stop();
+  stacks_lost = stacks == TRI_STACKS_LATER && !tri_hybrid_scan_stacks() && !scan_stacks_in_a_stop();
   tri_roots_clear();
+  if (stacks_lost) return;
   do {
     tri_worker_round(TRI_ROUND_BESIDE);
     stats.rounds++;
@@ -243,7 +246,7 @@ static void list_born(struct tri_mspan *s, void *complete) {
 bool tri_beside_prepare_last(void) {
   if (hybrid) {
     tri_hybrid_end_stw();
-    return true;
+    return !stacks_lost;
   }
   tri_store_rel(&tri_state.born_marked_below, 0);
   if (all_dirty) tracked_end = tri_heap_range.base;

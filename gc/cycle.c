@@ -24,7 +24,8 @@
  *   [CYCLE-4] if the roots cannot be listed nothing is flipped or freed, and no mark is left; the goal is doubled,
  *             and one line says so.
  *
- * Locks: loader (API mode), cycle, registry (the stop), then what marking takes. The runner is inside the runtime.
+ * Locks: the gate and the loader's (API mode; the first stop only, or for all of it with gccheckmark=1), cycle,
+ * registry (the stop), then what marking takes. The runner is inside the runtime.
  */
 #include "gc/cycle.h"
 
@@ -55,6 +56,7 @@
 #include "internal/clock.h"
 #include "pacer/assist_ratio.h"
 
+static struct tri_lock loader_gate = TRI_LOCK_INIT(TRI_RANK_LOADER_GATE); /* held around the callback */
 static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
 static const struct tri_config *settings;
 static bool malloc_replaced;
@@ -461,13 +463,12 @@ static void leave(struct tri_thread *t) {
 struct run {
   enum tri_cycle_reason reason;
   bool sweep_all_now;
-  bool finished;
+  bool begun, finished;
 };
 
-TRI_NOINLINE static void begin(const struct run *r) {
+TRI_NOINLINE static void begin_locked(struct run *r) {
   struct tri_thread *t = tri_self;
-  mine = true;
-  tri_cycle_lock();
+  mine = r->begun = true;
   tri_worker_start_all();
   enter(t);
   begin_inside(r->reason);
@@ -488,20 +489,35 @@ TRI_NOINLINE static void finish(struct run *r) {
 /* The check after the last stop lists roots once more. */
 static int run_in_loader_callback(struct dl_phdr_info *info, size_t size, void *run) {
   struct run *r = run;
-  begin(r);
+  if (!tri_lock_try(&cycle_lock)) return 1;
+  begin_locked(r);
   if (settings->gccheckmark) finish(r);
   return 1;
 }
 
+/* Nobody waits for a cycle with the loader's lock held, and nobody is in the callback when a thread forks: the child
+ * would never get that lock. */
+static void begin_in_loader(struct run *r) {
+  for (;;) {
+    tri_lock_acquire(&loader_gate);
+    dl_iterate_phdr(run_in_loader_callback, r);
+    tri_lock_release(&loader_gate);
+    if (r->begun) return;
+    tri_cycle_lock();
+    tri_cycle_unlock();
+  }
+}
+
 void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
-  struct run r = {reason, sweep_all_now, false};
+  struct run r = {.reason = reason, .sweep_all_now = sweep_all_now};
   int saved_errno = errno;
   if (mine) return;
   __builtin_unwind_init();
   if (malloc_replaced) {
-    begin(&r);
+    tri_cycle_lock();
+    begin_locked(&r);
   } else {
-    dl_iterate_phdr(run_in_loader_callback, &r);
+    begin_in_loader(&r);
   }
   if (!r.finished) finish(&r);
   errno = saved_errno;
@@ -550,6 +566,22 @@ void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
 }
 
 /* Waited for outside the runtime: the holder may be stopping the world. */
+/* Who is in the callback may be waiting for a lock of the loader's that the forking thread itself holds (it forks in a
+ * constructor): so this waits long enough for anybody else, and no longer. */
+bool tri_cycle_lock_gate(void) {
+  enum { TRIES = 200, PAUSE_NS = 1000 * 1000 };
+  static tri_aint never;
+  for (int i = 0; i < TRIES; i++) {
+    if (tri_lock_try(&loader_gate)) return true;
+    tri_futex_wait(&never, 0, PAUSE_NS);
+  }
+  return false;
+}
+
+void tri_cycle_unlock_gate(void) {
+  tri_lock_release(&loader_gate);
+}
+
 void tri_cycle_lock(void) {
   tri_lock_acquire(&cycle_lock);
 }

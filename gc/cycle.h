@@ -33,6 +33,9 @@ struct tri_cycle_stats {
 };
 void tri_cycle_read_stats(struct tri_cycle_stats *ret);
 
+/* Fork: nobody is in the loader's callback between these; to be taken before the next two. */
+bool tri_cycle_lock_gate(void); /* false: not to be had */
+void tri_cycle_unlock_gate(void);
 /* Fork: no cycle runs between these. */
 void tri_cycle_lock(void);
 void tri_cycle_unlock(void);

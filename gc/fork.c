@@ -1,7 +1,8 @@
 /*
  * fork in a threaded program: the child must not inherit a half-done operation of a thread that it does not have.
  *
- *   prepare:  cycle lock (no cycle runs) -> stop the world (nobody is inside the runtime)
+ *   prepare:  the gate of the loader's callback, cycle lock (no cycle runs) -> stop the world (nobody is inside the
+ * runtime)
  *             -> every lock of the runtime in rank order -> let the threads run, the registry locked
  *   parent:   the locks in reverse order
  *   child:    the other threads, the collector and the markers are forgotten (they start again when they are needed);
@@ -39,6 +40,7 @@
 #include "internal/check.h"
 
 static bool prepared; /* written by the forking thread, world stopped */
+static bool has_gate; /* by the forking thread, which holds the cycle lock when it is read */
 
 static void lock_all(void) {
   tri_roots_lock();
@@ -70,7 +72,9 @@ static void prepare(void) {
     return;
   tri_thread_register_self();
   tri_beside_hurry_begin();
+  bool gate = tri_cycle_lock_gate();
   tri_cycle_lock();
+  has_gate = gate;
   tri_beside_hurry_end();
   tri_stop_world();
   lock_all();
@@ -82,6 +86,7 @@ static void finish(void) {
   prepared = false;
   tri_lock_release(&tri_registry_lock);
   tri_cycle_unlock();
+  if (has_gate) tri_cycle_unlock_gate();
 }
 
 static void in_parent(void) {

@@ -134,8 +134,16 @@ static bool starts_detached(const pthread_attr_t *attr) {
   return attr && pthread_attr_getdetachstate(attr, &state) == 0 && state == PTHREAD_CREATE_DETACHED;
 }
 
+/* In API mode the first thread that a program makes may come before its first object: it is known all the same, and
+ * its maker too. */
+static bool is_ready(void) {
+  if (!tri_malloc_mode && !tri_runtime_inert() && !tri_thread_is_registered(tri_self) && tri_runtime_init())
+    tri_thread_register_self();
+  return tri_runtime_ready();
+}
+
 TRI_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
-  if (!tri_runtime_ready()) return tri_real()->pthread_create(thread, attr, fn, arg);
+  if (!is_ready()) return tri_real()->pthread_create(thread, attr, fn, arg);
   struct thread_record *r =
       record_add(&(struct thread_record){.fn = fn, .word = arg, .detached = starts_detached(attr)});
   if (!r) return EAGAIN;
@@ -148,7 +156,7 @@ TRI_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, voi
 }
 
 TRI_EXPORT int thrd_create(thrd_t *thread, thrd_start_t fn, void *arg) {
-  if (!tri_runtime_ready()) return tri_real()->thrd_create(thread, fn, arg);
+  if (!is_ready()) return tri_real()->thrd_create(thread, fn, arg);
   struct thread_record *r = record_add(&(struct thread_record){.thrd_fn = fn, .word = arg});
   if (!r) return thrd_nomem;
   shade_hand_over(arg);
@@ -200,16 +208,20 @@ static struct thread_record *claim(pthread_t thread) {
   return r;
 }
 
+/* A join that is cancelled gives its claim back. */
+static void give_back(struct thread_record **r) {
+  if (!*r) return;
+  tri_lock_acquire(&tri_registry_lock);
+  (*r)->claimed = false;
+  tri_lock_release(&tri_registry_lock);
+}
+#define TRI_GIVEN_BACK __attribute__((cleanup(give_back)))
+
 /* The result is on the caller's stack by now. It may go into an object. */
-static int joined(struct thread_record *r, int err, void *result, void **ret) {
-  if (r) {
-    tri_lock_acquire(&tri_registry_lock);
-    if (err) {
-      r->claimed = false;
-    } else {
-      remove_locked(r);
-    }
-    tri_lock_release(&tri_registry_lock);
+static int joined(struct thread_record **claimed, int err, void *result, void **ret) {
+  if (*claimed && !err) {
+    record_remove(*claimed);
+    *claimed = NULL;
   }
   if (!err && ret) tri_write(ret, result);
   return err;
@@ -217,30 +229,30 @@ static int joined(struct thread_record *r, int err, void *result, void **ret) {
 
 TRI_EXPORT int pthread_join(pthread_t thread, void **ret) {
   void *result = NULL;
-  struct thread_record *r = claim(thread);
+  struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = tri_real()->pthread_join(thread, &result);
-  return joined(r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_tryjoin_np(pthread_t thread, void **ret) {
   void *result = NULL;
-  struct thread_record *r = claim(thread);
+  struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = tri_real()->pthread_tryjoin_np(thread, &result);
-  return joined(r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *until) {
   void *result = NULL;
-  struct thread_record *r = claim(thread);
+  struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = tri_real()->pthread_timedjoin_np(thread, &result, until);
-  return joined(r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock, const struct timespec *until) {
   void *result = NULL;
-  struct thread_record *r = claim(thread);
+  struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = tri_real()->pthread_clockjoin_np(thread, &result, clock, until);
-  return joined(r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_detach(pthread_t thread) {

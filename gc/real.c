@@ -15,7 +15,11 @@ static tri_aint ready;
 
 static void look_up(void *slot, const char *name) {
   void *f = dlsym(RTLD_NEXT, name);
-  if (!f) tri_fatal("the C library has no %s; static executables and other C libraries are not supported", name);
+  if (!f)
+    tri_fatal(
+        "no C library with %s behind this one: link the program itself with -ltricolor, before the C library; static "
+        "executables and other C libraries are not supported",
+        name);
   *(void **)slot = f;
 }
 

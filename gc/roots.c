@@ -354,9 +354,10 @@ static void add_segment(uintptr_t lo, uintptr_t hi) {
   if (hi - lo <= DIRECT_SCAN || !tri_pages_each(lo, hi, false, add_data_pages, NULL)) add_range(lo, hi, false);
 }
 
-/* The library's own data is no root; linked statically it cannot be told from the program's. */
+/* The library's own data is no root; linked into a program or a library of its own it cannot be told from theirs. */
 static bool is_our_library(const struct dl_phdr_info *info, uintptr_t lo, uintptr_t hi) {
-  return info->dlpi_name && info->dlpi_name[0] && (uintptr_t)&tri_state >= lo && (uintptr_t)&tri_state < hi;
+  return info->dlpi_name && strstr(info->dlpi_name, "/libtricolor") && (uintptr_t)&tri_state >= lo &&
+         (uintptr_t)&tri_state < hi;
 }
 
 static int object_segments(struct dl_phdr_info *info, size_t size, void *arg) {

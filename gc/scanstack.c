@@ -111,14 +111,25 @@ void tri_scanstack_drop(struct tri_thread *t) {
   if (tri_int_load_acq(&t->scan) != TRI_SCAN_NONE) done(t);
 }
 
+/* The user's queue of pending signals may be full (RLIMIT_SIGPENDING): then the thread is told again the next time. */
 static void tell(struct tri_thread *t) {
-  tri_int_store_rel(&t->scan, TRI_SCAN_DUE);
+  if (!tri_int_cas_acq_rel(&t->scan, TRI_SCAN_LATER, TRI_SCAN_DUE)) return;
   if (tri_region_hold(t)) {
     scan(t, t->sp);
     tri_region_release(t);
-  } else if (syscall(SYS_tgkill, getpid(), t->tid, tri_stop_signal()) != 0 && errno == ESRCH) {
-    done(t);
+  } else if (syscall(SYS_tgkill, getpid(), t->tid, tri_stop_signal()) != 0) {
+    if (errno == ESRCH) {
+      done(t);
+    } else {
+      tri_int_cas_acq_rel(&t->scan, TRI_SCAN_DUE, TRI_SCAN_LATER);
+    }
   }
+}
+
+void tri_scanstack_now(struct tri_thread *t) {
+  if (!tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime)) return;
+  tri_int_cas_acq_rel(&t->scan, TRI_SCAN_LATER, TRI_SCAN_DUE);
+  if (tri_scanstack_is_due(t)) tri_stop_park_self(t);
 }
 
 static void tell_or_look(struct tri_thread *t) {

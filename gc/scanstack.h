@@ -25,6 +25,9 @@ void tri_scanstack_forget(void);
  * from sp, below which nothing is in use, if that is due. errno is kept. */
 void tri_scanstack_self(struct tri_thread *t, uintptr_t sp);
 
+/* The calling thread's scan, if one is due now or later. Outside the runtime; nothing for others. */
+void tri_scanstack_now(struct tri_thread *t);
+
 TRI_INLINE bool tri_scanstack_is_due(const struct tri_thread *t) {
   return tri_int_load_acq(&t->scan) == TRI_SCAN_DUE;
 }

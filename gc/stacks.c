@@ -20,6 +20,7 @@
 
 #include "alloc/fixalloc.h"
 #include "gc/enter.h"
+#include "gc/scanstack.h"
 #include "tricolor/tricolor.h"
 
 struct tri_stack {
@@ -77,12 +78,17 @@ void tri_stack_unregister(tri_stack *s) {
   tri_runtime_leave(t);
 }
 
-void tri_stack_leave(tri_stack *to, void *const *registers, uintptr_t sp) {
+/* What the caller has on its stack lies above this function's frame. Where a scan of the stack is due, it comes first:
+ * a thread may not take a pointer from a stack that is grey to one that is black. */
+TRI_NOINLINE void tri_stack_leave(tri_stack *to, void *const *registers) {
+  uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+  tri_scanstack_now(tri_self);
   struct tri_thread *t = tri_enter_registered();
   if (!t) return;
   struct tri_stack *from = t->on_stack;
   memcpy(from ? from->registers : t->left_registers, registers, sizeof t->left_registers);
   if (from) from->sp = sp;
+  if (to) to->sp = 0; /* while it is run on, its depth is not known */
   t->on_stack = to;
   tri_runtime_leave(t);
 }

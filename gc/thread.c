@@ -207,14 +207,18 @@ static void give_up(struct tri_thread *t) {
   tri_runtime_leave(t);
 }
 
+/* A handler that stores in between must not register the thread again. */
 static void take_out(struct tri_thread *t, struct tri_thread *instead) {
+  registering = true;
   tri_lock_acquire(&tri_registry_lock);
+  tri_write_flush(t);
   list_remove(t);
   tri_scanstack_drop(t);
   t->barrier->state = TRI_BARRIER_UNREGISTERED;
   tri_self = instead;
   tri_fixalloc_free(&thread_pool, t);
   tri_lock_release(&tri_registry_lock);
+  registering = false;
 }
 
 bool tri_thread_unregister_self(void) {

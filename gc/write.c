@@ -66,8 +66,10 @@ TRI_NOINLINE void tri_write_shade(void *slot, const void *value) {
 
 /* Bulk forms. */
 
+/* Also words of which only a part is meant: that ends them as pointers. */
 static void shade_words(struct tri_thread *t, bool entered, const void *start, size_t size) {
-  uintptr_t lo = tri_align_up((uintptr_t)start, WORD), hi = tri_align_down((uintptr_t)start + size, WORD);
+  uintptr_t lo = tri_align_down((uintptr_t)start, WORD), hi = tri_align_up((uintptr_t)start + size, WORD);
+  if (size == 0) return;
   for (; lo < hi; lo += WORD) {
     uintptr_t word = tri_load_rlx((const tri_aword *)lo);
     if (entered) {
@@ -95,6 +97,10 @@ void tri_write_before_free(struct tri_thread *t, void *p, bool nested) {
   }
   if (!tri_mspan_noscan(s.span)) shade_words(t, !nested, p, s.span->elemsize);
   tri_fetch_or_rlx(&s.group->mark, s.bit);
+}
+
+void tri_write_new_root(struct tri_thread *t, const void *start, size_t size) {
+  if (tri_int_load_rlx(&tri_state.barrier) & TRI_BARRIER_NEW) shade_words(t, true, start, size);
 }
 
 /* What is about to be overwritten, and with what. */

@@ -9,7 +9,7 @@
  * barrier=stw) these are plain stores.
  *
  * None of these fails or sets errno. Any thread may call them at any time, a signal handler too; the first call in a
- * thread registers it.
+ * thread registers it. A handler must not leave by siglongjmp when it may have interrupted the library.
  */
 #ifndef TRICOLOR_BARRIER_H
 #define TRICOLOR_BARRIER_H

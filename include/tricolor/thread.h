@@ -78,7 +78,7 @@ typedef struct tri_stack tri_stack;
 TRI_API tri_stack *tri_stack_register(void *low, size_t size);
 /* Takes the declaration back. No thread may be running on the stack. NULL is allowed. */
 TRI_API void tri_stack_unregister(tri_stack *stack);
-TRI_API void tri_stack_leave(tri_stack *to, void *const *registers, uintptr_t sp);
+TRI_API void tri_stack_leave(tri_stack *to, void *const *registers);
 /*
  * To be called just before the calling thread switches to another stack (swapcontext and its like), with the stack that
  * it goes to; NULL: the thread's own. A stack that was never switched from is scanned whole.
@@ -86,7 +86,7 @@ TRI_API void tri_stack_leave(tri_stack *to, void *const *registers, uintptr_t sp
 static inline __attribute__((always_inline)) void tri_stack_switch(tri_stack *to) {
   void *registers[12] = {0};
   tri_save_registers(registers);
-  tri_stack_leave(to, registers, (uintptr_t)registers);
+  tri_stack_leave(to, registers);
 }
 
 #ifdef __cplusplus
