@@ -18,8 +18,6 @@ bool tri_os_release(void *addr, size_t size);
  * Where it does not know MADV_FREE: tri_os_release. */
 bool tri_os_release_lazily(void *addr, size_t size);
 /* Gives address space back for good: for the tail of the reserve only. */
-/* True when all pages of the range, which is page-aligned and not larger than 16 MiB, are mapped. */
-bool tri_os_is_mapped(void *addr, size_t size);
 void tri_os_unreserve(void *addr, size_t size);
 /* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. */
 size_t tri_os_address_space_left(void);

@@ -105,15 +105,6 @@ bool tri_os_release(void *addr, size_t size) {
   return ok;
 }
 
-bool tri_os_is_mapped(void *addr, size_t size) {
-  enum { MOST_PAGES = 4096 };
-  unsigned char present[MOST_PAGES];
-  int saved = errno;
-  bool ok = size / tri_os_page_size() <= MOST_PAGES && syscall(SYS_mincore, addr, size, present) == 0;
-  errno = saved;
-  return ok;
-}
-
 bool tri_os_release_lazily(void *addr, size_t size) {
   int saved = errno;
   bool ok = syscall(SYS_madvise, addr, size, MADV_FREE) == 0;

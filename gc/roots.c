@@ -39,9 +39,11 @@
 #include "gc/pthread_hooks.h"
 #include "gc/region.h"
 #include "gc/rights.h"
+#include "gc/runtime.h"
 #include "gc/scanstack.h"
 #include "gc/slot.h"
 #include "gc/stacks.h"
+#include "gc/tls.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -63,10 +65,10 @@ static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as n
 static size_t nranges;
 static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
-static enum tri_stacks stacks_are;  /* of the present gathering */
-static struct tri_mapping main_tls; /* of the present gathering; empty: it is scanned with the stack */
-/* The main thread's, as the list of mappings last showed them; runner only. */
-static struct { struct tri_mapping stack, tls; } known;
+static enum tri_stacks stacks_are;    /* of the present gathering */
+static struct tri_tls_range main_tls; /* of the present gathering; empty: it is scanned with the stack */
+/* The main thread's, as the list of mappings last showed it; runner only. */
+static struct tri_mapping known_stack;
 static tri_aword list_bytes; /* of the lists themselves */
 
 /* As many mappings as a process can have by default. 1.5 MiB of address space, touched only where it is used. */
@@ -193,8 +195,8 @@ static bool on_own_stack(const struct tri_thread *t, const struct tri_mapping *m
   return t->sp >= t->stack_lo && t->sp < t->stack_hi;
 }
 
-/* The stopped threads in ascending order of sp, so that a thousand threads with a stack mapping each are no million
- * questions. */
+/* The stopped threads in ascending order of sp (in API mode but for those on declared stacks, which are listed apart),
+ * so that a thousand threads with a stack mapping each are no million questions. */
 static bool room_for_thread(void) {
   bool ok = room_for(&thread_array, (nby_sp + 1) * sizeof *by_sp, MAX_THREADS * sizeof *by_sp);
   by_sp = thread_array.base;
@@ -219,7 +221,7 @@ static void list_threads(void) {
       overflow = true;
       return;
     }
-    by_sp[nby_sp++] = t;
+    if (tri_malloc_mode || !tri_stacks_end_of(t->sp)) by_sp[nby_sp++] = t;
   }
   sort_by_sp();
 }
@@ -264,10 +266,6 @@ static void add_mapping(const struct tri_mapping *m) {
     bool own = on_own_stack(t, m);
     uintptr_t dead = own ? tri_max(t->self_stack ? m->lo : t->stack_lo, lo) : t->sp;
     uintptr_t end = own && !t->self_stack ? tri_min(t->stack_hi, m->hi) : m->hi;
-    if (!own && (end = tri_stacks_end_of(t->sp)) != 0) {
-      lo = tri_min(end, m->hi);
-      continue;
-    }
     if (!own) {
       add_without_own(m, lo, m->hi, true);
       return;
@@ -322,29 +320,17 @@ static bool process_mapping(const struct tri_mapping *m, void *arg) {
   return !overflow;
 }
 
-/* The main thread's thread-local storage lies apart from its stack, below it. It goes with the stack where that is
- * scanned later, since the program stores there as it does into locals. */
-static bool is_main_tls(const struct tri_mapping *m) {
-  struct tri_thread *t = tri_thread_first();
-  while (t && !t->self_stack) t = t->next;
-  return t && !m->stack && t->thread_block >= m->lo && t->thread_block < m->hi;
-}
-
+/* The main thread's thread-local storage goes with its stack where that is scanned later, since the program stores
+ * there as it does into locals. */
 static void add_main_tls(void) {
-  if (main_tls.lo < main_tls.hi) add_mapping(&main_tls);
+  if (main_tls.lo < main_tls.hi) add_range(main_tls.lo, main_tls.hi, false);
 }
 
-/* API mode: only mappings with a thread's sp or thread block in them. */
+/* API mode: only mappings with a thread's sp in them, and the main thread's stack. */
 static bool stack_mapping(const struct tri_mapping *m, void *arg) {
   note_protected(m);
-  if (is_main_tls(m)) {
-    main_tls = known.tls = *m;
-    return true;
-  }
-  if (m->stack) known.stack = *m;
+  if (m->stack) known_stack = *m;
   bool wanted = lowest_sp(m->lo, m->hi) != NULL || m->stack;
-  for (struct tri_thread *t = tri_thread_first(); t && !wanted; t = t->next)
-    wanted = t->thread_block >= m->lo && t->thread_block < m->hi;
   if (wanted && m->readable) add_mapping(m);
   return !overflow;
 }
@@ -360,6 +346,10 @@ static bool is_our_library(const struct dl_phdr_info *info, uintptr_t lo, uintpt
          (uintptr_t)&tri_state < hi;
 }
 
+static void add_present(uintptr_t lo, uintptr_t hi, void *arg) {
+  if (!tri_pages_each(lo, hi, false, add_data_pages, NULL)) overflow = true;
+}
+
 static int object_segments(struct dl_phdr_info *info, size_t size, void *arg) {
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *p = &info->dlpi_phdr[i];
@@ -367,6 +357,7 @@ static int object_segments(struct dl_phdr_info *info, size_t size, void *arg) {
     uintptr_t lo = info->dlpi_addr + p->p_vaddr, hi = lo + p->p_memsz;
     if (!is_our_library(info, lo, hi)) add_segment(lo, hi);
   }
+  tri_tls_look(info, add_present, NULL);
   return 0;
 }
 
@@ -407,7 +398,7 @@ static void begin_gathering(enum tri_stacks stacks) {
   overflow = false;
   list_threads();
   stacks_are = stacks;
-  main_tls.lo = main_tls.hi = 0;
+  main_tls = tri_tls_of_main();
 }
 
 /*
@@ -416,32 +407,30 @@ static void begin_gathering(enum tri_stacks stacks) {
  */
 static bool is_on_known_stack(const struct tri_thread *t) {
   if (t->alt_stack || !t->sp) return false;
-  if (t->self_stack) return t->sp >= known.stack.lo && t->sp < known.stack.hi;
+  if (t->self_stack) return t->sp >= known_stack.lo && t->sp < known_stack.hi;
   return t->sp >= t->stack_lo && t->sp < t->stack_hi;
 }
 
 static bool stacks_are_known(void) {
-  if (tri_rights_were_taken() || known.stack.lo == known.stack.hi) return false;
+  if (tri_rights_were_taken() || known_stack.lo == known_stack.hi) return false;
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
     if (!is_on_known_stack(t)) return false;
-  return tri_os_is_mapped((void *)known.tls.lo, known.tls.hi - known.tls.lo);
+  return true;
 }
 
 static void add_known_stacks(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
-    uintptr_t lo = t->self_stack ? known.stack.lo : t->stack_lo, hi = t->self_stack ? known.stack.hi : t->stack_hi;
+    uintptr_t lo = t->self_stack ? known_stack.lo : t->stack_lo, hi = t->self_stack ? known_stack.hi : t->stack_hi;
     if (!leave_to_itself(t, lo, hi)) add_range(t->sp, hi, true);
   }
 }
 
 static bool add_stacks(void) {
-  main_tls = known.tls;
   if (stacks_are_known()) {
     add_known_stacks();
     return true;
   }
-  memset(&known, 0, sizeof known);
-  memset(&main_tls, 0, sizeof main_tls);
+  memset(&known_stack, 0, sizeof known_stack);
   return tri_maps_each(stack_mapping, NULL);
 }
 
@@ -456,9 +445,11 @@ bool tri_roots_gather_stacks(void) {
 }
 
 bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks) {
+  if (!malloc_mode) tri_tls_begin();
   begin_gathering(stacks);
-  bool ok = malloc_mode ? tri_maps_each(process_mapping, NULL) : add_stacks();
   if (!malloc_mode) dl_iterate_phdr(object_segments, NULL);
+  main_tls = tri_tls_of_main();
+  bool ok = malloc_mode ? tri_maps_each(process_mapping, NULL) : add_stacks();
   add_main_tls();
   add_left_stacks();
   tri_stacks_each(add_declared, NULL);

@@ -100,11 +100,22 @@ static void reap_namesake(int tid) {
   }
 }
 
+static uintptr_t thread_pointer(void) {
+  uintptr_t p = 0;
+#if defined(__x86_64__)
+  __asm__("mov %%fs:0, %0" : "=r"(p));
+#elif defined(__aarch64__)
+  __asm__("mrs %0, tpidr_el0" : "=r"(p));
+#endif
+  return p;
+}
+
 static void register_locked(struct tri_thread *t) {
   tri_mcache_init(&t->mcache);
   t->tid = (int)syscall(SYS_gettid);
   t->stack_lo = t->stack_hi = t->sp = t->alt_base = 0;
-  t->thread_block = (uintptr_t)&tri_self;
+  t->thread_pointer = thread_pointer();
+  t->struct_pthread = (uintptr_t)pthread_self();
   t->self_stack = t->tid == getpid();
   tri_int_store_rlx(&t->in_runtime, 0);
   tri_int_store_rlx(&t->stop_pending, 0);

@@ -33,7 +33,7 @@ struct tri_thread {
   uintptr_t alt_base; /* while stopped: where that stack begins, 0 for none; only the kernel may know it */
   /* Constant after registration; 0 when unknown. The thread's own stack, thread block included. */
   uintptr_t stack_lo, stack_hi;
-  uintptr_t thread_block; /* address of a thread-local variable: tells the mapping of the static TLS block */
+  uintptr_t thread_pointer, struct_pthread; /* of the C library; see gc/tls.c */
   int tid;
   tri_aint leaving;               /* 1: past its last destructor; stopped like any other, and reaped when it is dead */
   bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
