@@ -229,8 +229,7 @@ static void end_in_stop(bool listed) {
     give_up_stw();
   }
   tri_pages_close();
-  tri_start_world();
-  cycle.t_end = tri_now_ns();
+  cycle.t_end = tri_start_world();
 }
 
 /* The first stop: the only one, but when marking goes on beside the program. */
@@ -250,8 +249,7 @@ TRI_NOINLINE static void begin_collection(void) {
   if (listed) begin_mark();
   if (cycle.is_beside) {
     tri_beside_mark_roots();
-    tri_start_world();
-    cycle.t_mark = tri_now_ns();
+    cycle.t_mark = tri_start_world();
   } else {
     end_in_stop(listed);
   }

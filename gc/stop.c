@@ -263,10 +263,12 @@ static bool send_stop(const struct tri_thread *t) {
   return true;
 }
 
-void tri_start_world_keep_registry(void) {
+uint64_t tri_start_world_keep_registry(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) tri_region_release(t);
   tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
+  uint64_t now = tri_now_ns(); /* who wakes threads on a busy machine gets the CPU back when these have had it */
   tri_futex_wake(&resumed, INT_MAX);
+  return now;
 }
 
 /* Under the registry lock. False: not all of them stopped, see wait_for_acks. */
@@ -304,7 +306,8 @@ uint64_t tri_stop_world(void) {
   return tri_now_ns() - start;
 }
 
-void tri_start_world(void) {
-  tri_start_world_keep_registry();
+uint64_t tri_start_world(void) {
+  uint64_t now = tri_start_world_keep_registry();
   tri_lock_release(&tri_registry_lock);
+  return now;
 }

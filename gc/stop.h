@@ -11,9 +11,10 @@ int tri_stop_signal(void); /* 0 before tri_stop_init */
 /* Stops every registered thread but the caller, outside the runtime; takes the registry lock. The caller has entered
  * the runtime or is not registered. Returns the nanoseconds it took. */
 uint64_t tri_stop_world(void);
-void tri_start_world(void); /* releases the registry lock */
+/* Releases the registry lock. Returns when the threads were let go, as tri_now_ns says it. */
+uint64_t tri_start_world(void);
 /* Lets the threads run but keeps the registry lock: nobody registers or leaves, no other stop begins. */
-void tri_start_world_keep_registry(void);
+uint64_t tri_start_world_keep_registry(void);
 
 /* What gc/region.c needs: whether the calling thread should park; which alternate signal stack it has (set in its
  * block). */
