@@ -174,9 +174,9 @@ int tri_read_stats(struct tri_stats *stats) {
   }
   memset(&full, 0, sizeof full);
   struct tri_thread *t = tri_enter_registered();
-  if (t) tri_runtime_leave(t);
   tri_cycle_read_stats(&cycles);
-  tri_mheap_read_stats(&heap);
+  tri_mheap_read_stats(&heap); /* inside the runtime: [STOP-1] */
+  if (t) tri_runtime_leave(t);
   int64_t live = (int64_t)tri_load_acq(&tri_state.heap_live);
   full.size = stats->size;
   full.num_gc = cycles.num_gc;
