@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "gc/cycle.h"
+#include "gc/enter.h"
 #include "gc/heap.h"
 #include "gc/runtime.h"
 #include "internal/check.h"
@@ -152,8 +153,10 @@ TRI_EXPORT struct mallinfo2 mallinfo2(void) {
   struct mallinfo2 m;
   struct tri_mheap_stats h;
   memset(&m, 0, sizeof m);
-  if (!tri_runtime_ready()) return m;
+  struct tri_thread *t = tri_runtime_ready() ? tri_enter_registered() : NULL;
+  if (!t) return m;
   tri_mheap_read_stats(&h);
+  tri_runtime_leave(t);
   int64_t live = (int64_t)(tri_load_rlx(&tri_state.heap_live) - tri_runtime_config()->ballast_bytes);
   size_t in_use = live < 0 ? 0 : tri_min((size_t)live, h.inuse_bytes);
   m.arena = h.used_bytes - h.released_bytes;
