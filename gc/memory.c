@@ -10,6 +10,7 @@
 
 #include "alloc/mheap.h"
 #include "gc/roots.h"
+#include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/state.h"
 #include "tricolor/tricolor.h"
@@ -21,7 +22,10 @@ static uint64_t objects_in(uint64_t inuse_bytes, uint64_t ballast) {
 
 void tri_memory_read(struct tri_memory_use *ret, uint64_t ballast) {
   struct tri_mheap_stats heap;
+  struct tri_thread *t = tri_self;
+  bool entered = tri_thread_is_registered(t) && tri_runtime_enter(t); /* no stop may find the heap's lock held */
   tri_mheap_read_stats(&heap);
+  if (entered) tri_runtime_leave(t);
   uint64_t objects = objects_in(heap.inuse_bytes, ballast);
   *ret = (struct tri_memory_use){.objects = objects,
                                  .unused = heap.inuse_bytes - objects,
