@@ -563,7 +563,6 @@ void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
   ret->heap_goal = tri_load_acq(&tri_state.goal);
 }
 
-/* Waited for outside the runtime: the holder may be stopping the world. */
 /* Who is in the callback may be waiting for a lock of the loader's that the forking thread itself holds (it forks in a
  * constructor): so this waits long enough for anybody else, and no longer. */
 bool tri_cycle_lock_gate(void) {
@@ -580,6 +579,7 @@ void tri_cycle_unlock_gate(void) {
   tri_lock_release(&loader_gate);
 }
 
+/* Waited for outside the runtime: the holder may be stopping the world. */
 void tri_cycle_lock(void) {
   tri_lock_acquire(&cycle_lock);
 }

@@ -6,16 +6,18 @@
  * shared files, not our own mappings (alloc/ownmap.h). That covers, without knowing the C library's insides, static
  * and dynamic TLS (the dtv lies in our heap), every struct pthread, glibc's cached stacks with their dtv, unjoined
  * results and coroutine stacks. Only pages present or swapped out are read, never a reservation.
- * API mode lists the loaded objects' writable segments (dl_iterate_phdr; the cycle runs inside a callback, so no
- * stopped thread holds the loader's lock), the stacks and the mapping of each thread's TLS.
- * Both add registered ranges and single words: start arguments, uncollectable objects, epoll data.
+ * API mode lists the loaded objects' writable segments (dl_iterate_phdr; the first stop is made inside a callback, so
+ * no stopped thread holds the loader's lock), the threads' stacks and declared ones (gc/stacks.c), and thread-local
+ * storage (gc/tls.c). Where each thread is on a stack whose bounds are known, /proc/self/maps is not read. Both add
+ * registered ranges and single words: start arguments, uncollectable objects, epoll data.
  *
  * Anonymous executable memory holds code that a compiler in the program made: there pointers are parts of instructions
  * and are looked for at every byte (OpenJDK keeps some objects alive by nothing else).
  *
  * A stopped thread's stack is scanned from its sp: what lies between the known lower end of its own stack and sp is
  * dead and left out. A thread found off its own stack (sigaltstack, coroutine) has that mapping scanned as a stack,
- * and its whole own stack too. A stack inside our heap is a root object.
+ * and its whole own stack too. A stack inside our heap is a root object. With the hybrid barrier, stacks may be left to
+ * their threads (gc/scanstack.c).
  *
  * Pages of the heap that the program has protected (guard pages of stacks that it took from malloc, say) are listed as
  * well: marking goes round those that cannot be read, and objects that have any are kept.
@@ -195,8 +197,6 @@ static bool on_own_stack(const struct tri_thread *t, const struct tri_mapping *m
   return t->sp >= t->stack_lo && t->sp < t->stack_hi;
 }
 
-/* The stopped threads in ascending order of sp (in API mode but for those on declared stacks, which are listed apart),
- * so that a thousand threads with a stack mapping each are no million questions. */
 static bool room_for_thread(void) {
   bool ok = room_for(&thread_array, (nby_sp + 1) * sizeof *by_sp, MAX_THREADS * sizeof *by_sp);
   by_sp = thread_array.base;
@@ -214,6 +214,8 @@ static void sort_by_sp(void) {
     }
 }
 
+/* The stopped threads in ascending order of sp (in API mode but for those on declared stacks, which are listed apart),
+ * so that a thousand threads with a stack mapping each are no million questions. */
 static void list_threads(void) {
   nby_sp = 0;
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {

@@ -13,9 +13,8 @@
  * Invariants:
  *   [SCAN-1] snapshot: nothing of the program runs on a thread between the first stop and its scan: it happens in the
  *            handler that parked it, or on the way out of the runtime.
- *   [SCAN-2] marking does not end while a scan is due (tri_scanstack_left), and a thread stops for the last stop only
- *            after its scan.
- *   [SCAN-3] while it scans a thread counts as inside the runtime and has all signals blocked.
+ *   [SCAN-2] marking does not end while a scan is due (tri_scanstack_finished), and a thread stops for the last stop
+ * only after its scan. [SCAN-3] while it scans a thread counts as inside the runtime and has all signals blocked.
  *
  * Locks: the runner holds the registry's while it tells threads. Memory order: `scan` is released when it is set, and
  * acquired by the thread; what a scan has found is released with `left`.
@@ -104,7 +103,7 @@ bool tri_scanstack_finished(uint64_t ns) {
 }
 
 bool tri_scanstack_strayed(void) {
-  return tri_int_load_acq(&strayed) != 0;
+  return tri_int_exchange_acq_rel(&strayed, 0) != 0;
 }
 
 void tri_scanstack_drop(struct tri_thread *t) {

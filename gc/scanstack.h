@@ -14,7 +14,7 @@ void tri_scanstack_leave_to(struct tri_thread *t, struct tri_own_stack own, bool
 void tri_scanstack_tell(void);
 /* Waits at most so long for scans that are due. True: there are none. */
 bool tri_scanstack_finished(uint64_t ns);
-/* After that: some thread was found on a stack of which nothing is known; all must be scanned in a stop. */
+/* After that, once: some thread was found on a stack of which nothing is known; all must be scanned in a stop. */
 bool tri_scanstack_strayed(void);
 /* Under the registry's lock: t is dead, or gives up what it has. */
 void tri_scanstack_drop(struct tri_thread *t);

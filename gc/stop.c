@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "gc/collector.h"
+#include "gc/cycle.h"
 #include "gc/real.h"
 #include "gc/region.h"
 #include "gc/scanstack.h"
@@ -153,6 +154,14 @@ static bool signal_is_free(int sig) {
   return tri_real()->sigaction(sig, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL;
 }
 
+#ifdef TRI_CHECKS_FULL
+/* A thread that is not registered is not stopped; one that runs a cycle stops the others. */
+static bool cannot_be_stopped(void) {
+  struct tri_thread *t = tri_self;
+  return !tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime) || tri_cycle_is_mine();
+}
+#endif
+
 void tri_stop_init(int wanted_signal) {
   int sig = wanted_signal ? wanted_signal : SIGRTMAX - 1;
   if (!wanted_signal)
@@ -165,6 +174,9 @@ void tri_stop_init(int wanted_signal) {
   if (tri_real()->sigaction(sig, &sa, NULL) != 0)
     tri_fatal("signal %d cannot be used to stop threads; set TRICOLOR=signal=N", sig);
   stop_signal = sig;
+#ifdef TRI_CHECKS_FULL
+  tri_lock_is_safe = cannot_be_stopped;
+#endif
 }
 
 static void pause_ns(uint64_t ns) {

@@ -6,10 +6,11 @@
  * a wait is usually shorter than two system calls, unless the holder was preempted.
  *
  * Ordering: acquire by compare-and-swap or exchange (acq_rel) pairs with the exchange (acq_rel) of tri_lock_release.
- * Ranks (full checks only): a per-thread stack of held locks in initial-exec TLS. A signal handler that takes and
- * releases locks between any two instructions here leaves count and entries as it found them, but may have overwritten
- * the entry above count; tri_lock_rank_push therefore stores its entry again after raising count.
- * Works before the C library is ready and in a fork child; errno is preserved; allocates nothing.
+ * Full checks only: locks are taken where no stop can come, and in the order of their ranks: a per-thread stack of held
+ * locks in initial-exec TLS. A signal handler that takes and releases locks between any two instructions here leaves
+ * count and entries as it found them, but may have overwritten the entry above count; tri_lock_rank_push therefore
+ * stores its entry again after raising count. Works before the C library is ready and in a fork child; errno is
+ * preserved; allocates nothing.
  */
 #include "internal/lock.h"
 
@@ -57,8 +58,19 @@ static TRI_TLS struct {
   unsigned count;
 } held;
 
+bool (*tri_lock_is_safe)(void);
+
+/* A stop must not find a lock held that the runner, or a thread inside the runtime, waits for. */
+static void check_stops_are_away(const struct tri_lock *l) {
+  if (l->rank <= TRI_RANK_REGISTRY || l->rank == TRI_RANK_LEAF || !tri_lock_is_safe) return;
+  for (unsigned i = 0; i < held.count; i++)
+    if (held.lock[i]->rank <= TRI_RANK_REGISTRY) return;
+  if (!tri_lock_is_safe()) tri_fatal("lock of rank %u taken outside the runtime, where a stop may come", l->rank);
+}
+
 void tri_lock_rank_push(const struct tri_lock *l) {
   unsigned n = held.count;
+  check_stops_are_away(l);
   for (unsigned i = 0; i < n; i++) {
     const struct tri_lock *h = held.lock[i];
     if (h == l) tri_fatal("lock of rank %u at %p taken twice by one thread", l->rank, (const void *)l);

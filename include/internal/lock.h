@@ -27,6 +27,9 @@ void tri_lock_rank_pop(const struct tri_lock *l);
 void tri_lock_assert_held(const struct tri_lock *l);
 /* Fatal if the calling thread holds any lock. */
 void tri_lock_assert_none(void);
+/* Set by gc/, NULL without it: true while the calling thread cannot be stopped. A lock of a rank behind the registry's
+ * may be taken only then, or by a holder of the registry's or the cycle's lock, which keeps stops away. */
+extern bool (*tri_lock_is_safe)(void) TRI_INTERNAL;
 #else
 #define tri_lock_rank_push(l) ((void)(l))
 #define tri_lock_rank_pop(l) ((void)(l))
