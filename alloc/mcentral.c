@@ -49,6 +49,8 @@ struct mcentral {
 
 /* After so many sweeps without a free slot an allocating thread grows the heap instead, as in Go. */
 enum { MAX_SWEEPS_PER_ACQUIRE = 100 };
+/* And a thread that makes a new span sweeps no more than so many for its pages. */
+enum { RECLAIM_SPANS = 64 };
 /* Spans that change hands under one hold of a central's lock. */
 enum { BATCH = 16 };
 /* Spans looked at under one hold of a central's lock, each touching a few cache lines. */
@@ -64,7 +66,8 @@ __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
 static tri_aint being_swept;        /* spans in the hands of sweepers */
 static tri_aword born_marked_bytes; /* of the slots of spans that were born marked since the last flip */
 static tri_aword swept_live_bytes;  /* of the spans swept since the last flip */
-static tri_aword buried_pages;      /* of spans that died, since the start */
+static tri_aword reclaim_credit;    /* pages of spans that died, less those of new ones, since the last flip */
+static tri_aint reclaim_next;       /* where unswept spans may be left: all before it are swept */
 static tri_aword deferred_bytes;    /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
@@ -207,7 +210,7 @@ void tri_mcentral_drain_pending(unsigned spanclass) {
 }
 
 static void bury(struct tri_mspan *s, bool reclaimed) {
-  tri_fetch_add_rlx(&buried_pages, s->npages);
+  tri_fetch_add_rlx(&reclaim_credit, s->npages);
   tri_int_store_rel(&s->state, TRI_SPAN_DEAD);
   tri_mheap_free_span(s, reclaimed);
 }
@@ -328,16 +331,28 @@ static void make_dirty(const struct tri_mspan *s) {
   for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
 }
 
-/* Where a memory limit leaves little room, pages of dead objects are looked for before others are taken. */
-static void sweep_for(size_t npages) {
-  uint64_t enough = tri_load_rlx(&buried_pages) + npages;
-  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++)
-    while (tri_load_rlx(&buried_pages) < enough && tri_mcentral_sweep_some(c, BATCH)) continue;
+/* Large spans first, then from large slots to small: the larger the slots, the more spans die whole. */
+static unsigned reclaim_class(unsigned i) {
+  return i < 2 ? i : TRI_NUM_SPANCLASSES + 1 - i;
+}
+
+/* While there are unswept spans a new one takes pages that dead ones had: as many are swept as that needs, as in Go, so
+ * that the heap does not grow beside its garbage. Where a memory limit leaves little room, for as long as it takes. */
+static void reclaim(size_t npages) {
+  unsigned left = tri_mheap_is_short() ? UINT_MAX : RECLAIM_SPANS;
+  unsigned i = tri_int_load_rlx(&reclaim_next);
+  tri_fetch_add_rlx(&reclaim_credit, -(uint64_t)npages);
+  while ((int64_t)tri_load_rlx(&reclaim_credit) < 0 && i < TRI_NUM_SPANCLASSES && left > 0) {
+    unsigned n = tri_mcentral_sweep_some(reclaim_class(i), tri_min(left, BATCH));
+    left -= n;
+    if (n == 0) tri_int_cas_acq_rel(&reclaim_next, i, i + 1);
+    i = tri_int_load_rlx(&reclaim_next);
+  }
 }
 
 static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t align_pages, uint32_t nelems,
                                   uint64_t token, unsigned type) {
-  if (tri_unlikely(tri_mheap_is_short())) sweep_for(npages);
+  reclaim(npages);
   bool typed = tri_spanclass_is_typed(spanclass);
   struct tri_mspan *s =
       typed ? tri_mheap_alloc_typed_span(npages, nelems) : tri_mheap_alloc_span(npages, align_pages, nelems);
@@ -522,6 +537,8 @@ void tri_mcentral_flip_stw(void) {
   tri_store_rlx(&deferred_bytes, 0);
   tri_store_rlx(&swept_live_bytes, 0);
   tri_store_rlx(&born_marked_bytes, 0);
+  tri_store_rlx(&reclaim_credit, 0);
+  tri_int_store_rlx(&reclaim_next, 0);
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
     struct mcentral *m = &centrals[i];
     tri_lock_acquire(&m->lock); /* against threads past their registration's end */

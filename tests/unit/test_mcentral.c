@@ -277,14 +277,30 @@ static void count_unswept(struct tri_mspan *s, void *arg) {
   *(size_t *)arg += s->sweepgen != tri_state.sweepgen;
 }
 
-Test(mcentral, acquire_gives_up_sweeping_after_100_full_spans) {
-  for (int i = 0; i < 150; i++) mark_all(full_span(CLASS, a.token));
+/* 100 in search of room, 64 more in search of pages. */
+Test(mcentral, acquire_gives_up_sweeping_after_164_full_spans) {
+  for (int i = 0; i < 200; i++) mark_all(full_span(CLASS, a.token));
   flip();
   size_t unswept = 0, before = nspans();
   cr_assert_not_null(tri_mcentral_acquire(CLASS, a.token, 1));
   tri_mcentral_each(CLASS, count_unswept, &unswept);
-  cr_assert_eq(unswept, 50);
+  cr_assert_eq(unswept, 36);
   cr_assert_eq(nspans(), before + 1);
+}
+
+/* The heap does not grow beside its garbage. */
+Test(mcentral, a_new_span_takes_pages_of_dead_ones) {
+  struct tri_mheap_stats before, after;
+  for (int i = 0; i < 200; i++) full_span(CLASS, a.token);
+  flip();
+  tri_mheap_read_stats(&before);
+  for (int i = 0; i < 20; i++) cr_assert_not_null(tri_mcentral_alloc_large(2, 1, false));
+  tri_mheap_read_stats(&after);
+  cr_assert_leq(after.inuse_bytes, before.inuse_bytes, "%zu bytes in use, %zu before", after.inuse_bytes,
+                before.inuse_bytes);
+  size_t unswept = 0;
+  tri_mcentral_each(CLASS, count_unswept, &unswept);
+  cr_assert_gt(unswept, 100, "no more is swept than is needed");
 }
 
 Test(mcentral, ensure_swept) {
