@@ -38,6 +38,8 @@
 enum { EMPTY_KEEP_BYTES = 1 << 20 };
 /* Counters go to the shared words in steps of this many bytes, so that a cycle starts at most so much late. */
 enum { FLUSH_BYTES = 64 << 10 };
+/* While threads may have to assist, in smaller ones: each asks for its share of the marking at a time. */
+enum { FLUSH_BYTES_MARKING = 4 << 10 };
 /* The most that one visit to the central brings. */
 enum { BATCH_SLOTS = 256, BATCH_PAGES = 16 };
 
@@ -228,7 +230,8 @@ void tri_mcache_flush(struct tri_mcache *c) {
 }
 
 void tri_mcache_flush_if_due(struct tri_mcache *c) {
-  if (c->live_delta > FLUSH_BYTES || c->live_delta < -FLUSH_BYTES || c->gross_bytes > FLUSH_BYTES) tri_mcache_flush(c);
+  int64_t step = tri_int_load_rlx(&tri_state.barrier) ? FLUSH_BYTES_MARKING : FLUSH_BYTES;
+  if (c->live_delta > step || c->live_delta < -step || c->gross_bytes > (uint64_t)step) tri_mcache_flush(c);
 }
 
 void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass) {

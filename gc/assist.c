@@ -26,7 +26,7 @@
 #include "internal/lock.h"
 #include "internal/state.h"
 
-enum { ASSIST_BYTES = 32 << 10, STACK_NEEDED = 64 << 10 };
+enum { ASSIST_BYTES = 16 << 10, STACK_NEEDED = 64 << 10 };
 
 static tri_aword assist_ns; /* since the runner asked last */
 static tri_aint assisting;  /* threads with grey work in their hands; futex word */

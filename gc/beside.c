@@ -47,6 +47,9 @@
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
 /* Threads are not held up for less. */
 #define PACE_SLACK_BYTES ((uint64_t)1 << 20)
+/* How far allocation is ahead is told in so many parts of the way to the goal. */
+#define PACE_STEPS ((uint64_t)32)
+#define PACE_STEP_MIN ((uint64_t)64 << 10)
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
@@ -271,11 +274,17 @@ void tri_beside_did(uint64_t scanned_bytes) {
   tri_fetch_add_rlx(&work_done, scanned_bytes);
 }
 
-bool tri_beside_is_outrun(uint64_t heap_live) {
+unsigned tri_beside_outrun_by(uint64_t heap_live) {
   uint64_t from = tri_load_acq(&paced_from), goal = tri_load_rlx(&tri_state.goal), work = work_expected;
-  if (from == 0 || (int64_t)heap_live < 0 || goal <= from) return false;
+  if (from == 0 || (int64_t)heap_live < 0 || goal <= from) return 0;
   double done = work ? (double)tri_load_rlx(&work_done) / (double)work : 0;
-  return heap_live > from + (uint64_t)((double)(goal - from) * tri_min(done, 1.0)) + PACE_SLACK_BYTES;
+  uint64_t due = from + (uint64_t)((double)(goal - from) * tri_min(done, 1.0)) + PACE_SLACK_BYTES;
+  if (heap_live <= due) return 0;
+  return 1 + (unsigned)tri_min((heap_live - due) / tri_max((goal - from) / PACE_STEPS, PACE_STEP_MIN), PACE_STEPS);
+}
+
+bool tri_beside_is_outrun(uint64_t heap_live) {
+  return tri_beside_outrun_by(heap_live) > 0;
 }
 
 bool tri_beside_may_go_on(void) {

@@ -135,9 +135,14 @@ static bool far_behind(void) {
   return (int64_t)live > 0 && live > goal && live - goal > slack;
 }
 
+/* The further behind, the more assists at a time: so each takes no longer than it must, and the lead stays bounded. */
 static void wait_a_moment(void) {
+  unsigned assists = tri_beside_outrun_by(tri_load_rlx(&tri_state.heap_live));
   for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
-    if (tri_assist()) continue;
+    if (tri_assist()) {
+      if (assists-- == 1) return;
+      continue;
+    }
     unsigned s = tri_int_load_acq(&served);
     if (pending()) tri_futex_wait(&served, s, WAIT_STEP_NS);
   }
