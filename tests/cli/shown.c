@@ -5,6 +5,7 @@
  *   collect      tri_gc                             "ok"
  *   figures      what it reads of itself            "NumGC=1 HeapSys=4194304 ... /gc/gogc:percent=100 ..."
  *   allocate N   N MiB, kept                        "ok"
+ *   drop         forgets what it kept               "ok"
  *   percent N    tri_set_gc_percent                 "ok"
  *   close        every descriptor from 3 on         "ok"
  *   take         opens files on 3 and all the numbers that it closed above 1000: "ok"
@@ -42,6 +43,11 @@ static void allocate(int mib) {
     CHECK(kept[nkept], "no memory");
     memset(kept[nkept++], 1, MIB);
   }
+}
+
+static void drop(void) {
+  while (nkept) kept[--nkept] = NULL;
+  wipe();
 }
 
 static void print_metrics(void) {
@@ -132,6 +138,7 @@ static void obey(const char *word, int n) {
   } else {
     if (strcmp(word, "collect") == 0) probe.gc();
     if (strcmp(word, "allocate") == 0) allocate(n);
+    if (strcmp(word, "drop") == 0) drop();
     if (strcmp(word, "percent") == 0) f.set_gc_percent(n);
     if (strcmp(word, "close") == 0) close_all();
     if (strcmp(word, "take") == 0) take();

@@ -133,6 +133,15 @@ class Stats(unittest.TestCase):
         self.assertEqual(self.lines(p.pid)['NextGC'], 'off')
         self.agrees(p)
 
+    def test_figures_are_told_again_after_the_sweep(self):
+        for linked in (False, True):
+            p = self.program(linked, env={'GOGC': '100000'})
+            p.order('allocate 40')
+            p.order('drop')
+            p.order('allocate 12')
+            p.order('collect')
+            self.agrees(p)
+
     def test_figures_of_a_preloaded_program(self):
         self.figures_agree(False)
 
