@@ -28,6 +28,7 @@ void tri_config_init_defaults(struct tri_config *c) {
   memset(c, 0, sizeof(*c));
   c->gc_percent = DEFAULT_GOGC;
   c->collect = true;
+  c->stats_page = true;
   c->free_mode = TRI_FREE_NOW;
   c->madvdontneed = 1;
   c->barrier = TRI_BARRIER_AUTO;
@@ -64,6 +65,11 @@ static bool set_stress(struct tri_config *c, struct tri_slice v) {
 static bool set_collect(struct tri_config *c, struct tri_slice v) {
   c->collect = !tri_slice_is(v, "off");
   return !c->collect || tri_slice_is(v, "on");
+}
+
+static bool set_stats(struct tri_config *c, struct tri_slice v) {
+  c->stats_page = !tri_slice_is(v, "off");
+  return !c->stats_page || tri_slice_is(v, "on");
 }
 
 static bool set_free(struct tri_config *c, struct tri_slice v) {
@@ -136,6 +142,7 @@ static const struct key {
     {"log", set_log, "a file name of 1 to 511 bytes", "using stderr"},
     {"period", set_period, "seconds", "using 120"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
+    {"stats", set_stats, "on, off", "using on"},
     {"strict", set_strict, "0, 1", "using 0"},
     {"stress", set_stress, SIZES, "using no stress"},
 };
@@ -151,10 +158,12 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   struct tri_slice name = tri_slice_cut(&value, '=');
   const struct key *k = name.n < setting.n ? find_key(name) : NULL;
   if (!k) {
-    reject(c, "TRICOLOR", setting,
-           "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, "
-           "stacks=snapshot/together/ragged, cgroups=DIR, log=FILE, period=SECONDS, signal=N, strict=0/1, stress=SIZE",
-           "ignoring it");
+    reject(
+        c, "TRICOLOR", setting,
+        "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, "
+        "stacks=snapshot/together/ragged, cgroups=DIR, log=FILE, period=SECONDS, signal=N, stats=on/off, strict=0/1, "
+        "stress=SIZE",
+        "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];
     tri_format(where, sizeof(where), "TRICOLOR=%s", k->name);

@@ -50,6 +50,7 @@
 #include "gc/scanstack.h"
 #include "gc/scavenger.h"
 #include "gc/shade.h"
+#include "gc/stats_page.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -427,9 +428,11 @@ static void tell_swept(void) {
   } else {
     tri_scavenger_release_now();
   }
+  tri_stats_page_write();
 }
 
 static void begin_inside(enum tri_cycle_reason reason) {
+  tri_stats_page_keep_own();
   sweep_all(); /* [CYCLE-2]: most of it before the stop */
   tell_swept();
   cycle = (struct cycle){.reason = reason};
@@ -444,6 +447,7 @@ static void finish_inside(void) {
   account();
   tell_plan();
   publish_stats();
+  tri_stats_page_cycle_ended();
   print_pacer();
   if (settings->gctrace > 0) print_trace();
   if (settings->gctrace > 1 && cycle.is_beside) print_barrier_line();
@@ -540,6 +544,7 @@ void tri_cycle_replan_locked(int64_t added) {
   if (!settings || !settings->collect) return;
   enter(t);
   tri_plan_renew(settings, added);
+  tri_stats_page_write();
   leave(t);
   tri_monitor_kick();
 }
@@ -549,6 +554,15 @@ void tri_cycle_replan(void) {
   tri_cycle_replan_locked(0);
   tri_cycle_unlock();
   tri_collector_request_if_due();
+}
+
+void tri_cycle_refresh_stats_page(void) {
+  struct tri_thread *t = tri_self;
+  if (!tri_lock_try(&cycle_lock)) return;
+  enter(t);
+  tri_stats_page_write();
+  leave(t);
+  tri_cycle_unlock();
 }
 
 void tri_cycle_read_stats(struct tri_cycle_stats *ret) {

@@ -33,6 +33,9 @@ struct tri_cycle_stats {
 };
 void tri_cycle_read_stats(struct tri_cycle_stats *ret);
 
+/* Writes the statistics page, if there is one and no cycle runs (its end will write it). Outside the runtime. */
+void tri_cycle_refresh_stats_page(void);
+
 /* Fork: nobody is in the loader's callback between these; to be taken before the next two. */
 bool tri_cycle_lock_gate(void); /* false: not to be had */
 void tri_cycle_unlock_gate(void);

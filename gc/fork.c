@@ -34,6 +34,7 @@
 #include "gc/runtime.h"
 #include "gc/signals.h"
 #include "gc/stacks.h"
+#include "gc/stats_page.h"
 #include "gc/stop.h"
 #include "gc/types.h"
 #include "gc/worker.h"
@@ -112,6 +113,7 @@ static void in_child(void) {
   tri_collector_after_fork();
   tri_monitor_after_fork();
   tri_beside_after_fork();
+  tri_stats_page_after_fork();
   tri_log_after_fork();
   finish();
 }

@@ -8,10 +8,16 @@
  * second: a program that frees a lot often allocates it again at once. An idle program is woken at most once a second,
  * and without a followed cgroup once in two minutes.
  *
+ * Where there is a statistics page it is written once a second while the figures change. When they have not for a
+ * second the monitor is `quiet`, until the next flush of counted bytes wakes it.
+ *
  * A registered thread (spans may not die under a marker), asleep in a safe region, so that a stop need not wake it.
- * `kicks` counts reasons to wake up; kickers add and wake, the thread compares. No locks.
+ * `wakes` counts reasons to wake up, `kicks` those of them that concern the scavenger; kickers add and wake, the thread
+ * compares. No locks.
  */
 #include "gc/monitor.h"
+
+#include <string.h>
 
 #include "gc/collector.h"
 #include "gc/cycle.h"
@@ -21,6 +27,7 @@
 #include "gc/region.h"
 #include "gc/runtime.h"
 #include "gc/scavenger.h"
+#include "gc/stats_page.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -29,13 +36,16 @@
 
 #define SECOND ((uint64_t)1000 * 1000 * 1000)
 #define CGROUP_PERIOD SECOND
+#define PAGE_PERIOD SECOND
 #define SETTLE_NS (SECOND / 2)
 /* What a program may allocate before it gets a thread for the sake of the cgroup's limit. */
 #define FEW_BYTES ((uint64_t)4 << 20)
 
 enum { NOT_STARTED, STARTING, STARTED, REFUSED };
 static tri_aint state;
-static tri_aint kicks; /* futex word */
+static tri_aint wakes; /* futex word */
+static tri_aint kicks;
+static tri_aint quiet; /* 1: nothing is allocated or freed, and the statistics page is not written */
 static tri_aint
     falling; /* 1: live bytes have fallen below the watermark since the last step; no more kicks till the next */
 static const struct tri_config *settings;
@@ -48,7 +58,7 @@ void tri_monitor_init(const struct tri_config *config) {
 /* The caller's frame holds no pointer to an object. */
 TRI_NOINLINE static void sleep_on(unsigned seen, uint64_t ns) {
   TRI_BLOCKING(NULL);
-  tri_futex_wait(&kicks, seen, ns);
+  tri_futex_wait(&wakes, seen, ns);
 }
 
 static uint64_t until(uint64_t now, uint64_t when) {
@@ -76,6 +86,28 @@ static uint64_t reread_limits(uint64_t now) {
   return CGROUP_PERIOD;
 }
 
+/* Since the last call. */
+static bool figures_have_changed(void) {
+  static uint64_t told[3];
+  uint64_t is[3] = {tri_load_rlx(&tri_state.total_alloc), tri_load_rlx(&tri_state.heap_live),
+                    tri_scavenger_background_bytes()};
+  bool changed = memcmp(told, is, sizeof told) != 0;
+  memcpy(told, is, sizeof told);
+  return changed;
+}
+
+static uint64_t refresh_stats_page(uint64_t now) {
+  static uint64_t next;
+  if (!tri_stats_page_exists()) return UINT64_MAX;
+  if (now < next) return until(now, next);
+  bool changed = figures_have_changed();
+  tri_int_store_rel(&quiet, !changed);
+  if (!changed) return UINT64_MAX;
+  next = now + PAGE_PERIOD;
+  tri_cycle_refresh_stats_page();
+  return PAGE_PERIOD;
+}
+
 static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
@@ -85,7 +117,7 @@ static void monitor_main(void *arg) {
   if (!t) tri_fatal("no memory to register the monitor thread");
   if (!tri_malloc_mode) tri_thread_find_stack(t);
   uint64_t next_step = 0;
-  unsigned seen = tri_int_load_acq(&kicks);
+  unsigned seen = tri_int_load_acq(&wakes), seen_kicks = tri_int_load_acq(&kicks);
   for (;;) {
     uint64_t now = tri_now_ns();
     if (tri_int_load_acq(&falling)) next_step = least(next_step, now + SETTLE_NS);
@@ -96,12 +128,14 @@ static void monitor_main(void *arg) {
       next_step = wait == UINT64_MAX ? UINT64_MAX : tri_now_ns() + wait;
     }
     now = tri_now_ns();
+    sleep = least(sleep, refresh_stats_page(now));
     sleep = least(sleep, next_step == UINT64_MAX ? UINT64_MAX : until(now, next_step));
     sleep_on(seen, sleep == UINT64_MAX ? 0 : sleep);
     tri_scavenger_slept(tri_now_ns() - now);
+    seen = tri_int_load_acq(&wakes);
     unsigned kicked = tri_int_load_acq(&kicks);
-    if (kicked != seen && !tri_int_load_acq(&falling)) next_step = 0;
-    seen = kicked;
+    if (kicked != seen_kicks && !tri_int_load_acq(&falling)) next_step = 0;
+    seen_kicks = kicked;
   }
 }
 
@@ -122,15 +156,18 @@ void tri_monitor_start(void) {
 }
 
 static void wake(void) {
-  tri_int_fetch_add_acq_rel(&kicks, 1);
-  tri_futex_wake(&kicks, 1);
+  tri_int_fetch_add_acq_rel(&wakes, 1);
+  tri_futex_wake(&wakes, 1);
 }
 
 void tri_monitor_kick(void) {
-  if (tri_monitor_runs()) wake();
+  if (!tri_monitor_runs()) return;
+  tri_int_fetch_add_acq_rel(&kicks, 1);
+  wake();
 }
 
 void tri_monitor_live_is(uint64_t heap_live) {
+  if (tri_int_load_rlx(&quiet) != 0 && tri_int_exchange_acq_rel(&quiet, 0) != 0 && tri_monitor_runs()) wake();
   if (heap_live >= tri_scavenger_watermark() || (int64_t)heap_live < 0 || !tri_monitor_runs()) return;
   if (tri_int_load_rlx(&falling) == 0 && tri_int_exchange_acq_rel(&falling, 1) == 0) wake();
 }
@@ -138,4 +175,5 @@ void tri_monitor_live_is(uint64_t heap_live) {
 void tri_monitor_after_fork(void) {
   tri_int_store_rel(&state, NOT_STARTED);
   tri_int_store_rel(&falling, 0);
+  tri_int_store_rel(&quiet, 0);
 }

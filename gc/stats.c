@@ -3,8 +3,12 @@
  * contract. Everything comes from one snapshot, so the memory classes add up to the total exactly ([MEMORY-1]); times
  * and counts of cycles are those of the last one that has ended.
  *
+ * The page that other processes read (gc/stats_page.c) is filled from here as well.
+ *
  * No lock of its own; the heap's, inside the runtime.
  */
+#include "gc/stats.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -28,17 +32,23 @@ struct snapshot {
   int gc_percent;
 };
 
-static struct snapshot take(void) {
+/* Inside the runtime, or where no stop can come. */
+static struct snapshot take_inside(void) {
   const struct tri_config *config = tri_runtime_config();
   struct snapshot s = {.ballast = config->ballast_bytes, .gc_percent = config->gc_percent};
-  struct tri_thread *t = tri_enter_registered();
   tri_memory_read(&s.memory, s.ballast);
   tri_cycle_read_stats(&s.cycles);
-  if (t) tri_runtime_leave(t);
   s.allocated = tri_load_rlx(&tri_state.total_alloc);
   s.limit = tri_limit_bytes();
   s.last_limited = tri_plan_last_limited();
   s.scavenge_cpu_ns = tri_scavenger_cpu_ns();
+  return s;
+}
+
+static struct snapshot take(void) {
+  struct tri_thread *t = tri_enter_registered();
+  struct snapshot s = take_inside();
+  if (t) tri_runtime_leave(t);
   return s;
 }
 
@@ -157,18 +167,34 @@ const char *tri_metric_name(size_t index) {
   return index < TRI_ARRAY_LEN(metrics) ? metrics[index].name : NULL;
 }
 
+static void read_value(struct tri_metric *ret, const struct metric *metric, const struct snapshot *s) {
+  uint64_t value = metric->read(s);
+  ret->kind = metric->is_ns ? TRI_METRIC_DOUBLE : TRI_METRIC_COUNT;
+  if (metric->is_ns) {
+    ret->value.number = (double)value * 1e-9;
+  } else {
+    ret->value.count = value;
+  }
+}
+
 static void read_one(struct tri_metric *sample, const struct snapshot *s) {
   sample->kind = TRI_METRIC_UNKNOWN;
   for (size_t i = 0; sample->name && i < TRI_ARRAY_LEN(metrics); i++) {
     if (strcmp(sample->name, metrics[i].name) != 0) continue;
-    uint64_t value = metrics[i].read(s);
-    sample->kind = metrics[i].is_ns ? TRI_METRIC_DOUBLE : TRI_METRIC_COUNT;
-    if (metrics[i].is_ns) {
-      sample->value.number = (double)value * 1e-9;
-    } else {
-      sample->value.count = value;
-    }
+    read_value(sample, &metrics[i], s);
     return;
+  }
+}
+
+void tri_stats_read_all(struct tri_mem_stats *mem, struct tri_stats_page_metric page[TRI_STATS_PAGE_METRICS]) {
+  static_assert(TRI_ARRAY_LEN(metrics) <= TRI_STATS_PAGE_METRICS, "the page has room for all metrics");
+  struct snapshot s = take_inside();
+  fill(mem, &s);
+  for (size_t i = 0; i < TRI_ARRAY_LEN(metrics); i++) {
+    struct tri_metric one;
+    read_value(&one, &metrics[i], &s);
+    page[i].kind = one.kind;
+    memcpy(&page[i].value, &one.value, sizeof page[i].value);
   }
 }
 

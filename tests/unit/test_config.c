@@ -137,6 +137,7 @@ static void assert_defaults(const struct tri_config *c) {
   cr_assert_eq(c->madvdontneed, d.madvdontneed);
   cr_assert_eq(c->signal, d.signal);
   cr_assert_eq(c->strict, d.strict);
+  cr_assert_eq(c->stats_page, d.stats_page);
   cr_assert_eq(c->stress_bytes, d.stress_bytes);
   cr_assert_eq(c->period_seconds, d.period_seconds);
   cr_assert_eq(c->barrier, d.barrier);
@@ -151,6 +152,7 @@ Test(config, defaults) {
   assert_defaults(&c);
   cr_assert_eq(c.gc_percent, 100);
   cr_assert(c.collect);
+  cr_assert(c.stats_page);
   cr_assert_eq(c.free_mode, TRI_FREE_NOW);
   cr_assert_eq(c.madvdontneed, 1);
   cr_assert_str_empty(said);
@@ -167,7 +169,7 @@ Test(config, empty_variables_are_unset) {
 Test(config, everything_at_once) {
   char sig[128];
   snprintf(sig, sizeof(sig),
-           "TRICOLOR=collect=off,free=ignore,barrier=stw,stacks=ragged,log=/tmp/a.%%p,signal=%d,stress=64KiB",
+           "TRICOLOR=collect=off,free=ignore,barrier=stw,stacks=ragged,log=/tmp/a.%%p,signal=%d,stress=64KiB,stats=off",
            SIGRTMIN + 3);
   struct tri_config c =
       PARSE("GOGC=50", "GODEBUG=gctrace=2,gcstoptheworld=1,gccheckmark=1,clobberfree=1,madvdontneed=0", sig,
@@ -187,6 +189,7 @@ Test(config, everything_at_once) {
   cr_assert_str_eq(c.log_path, "/tmp/a.%p");
   cr_assert_eq(c.signal, SIGRTMIN + 3);
   cr_assert_eq(c.stress_bytes, 65536);
+  cr_assert_not(c.stats_page);
   cr_assert_eq(c.memory_limit, 200 << 20);
   cr_assert_not(c.limit_is_auto);
 }
@@ -260,6 +263,9 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"TRICOLOR=signal=65", {"signal=65", "real-time"}},
       {"TRICOLOR=signal=x", {"signal=x", "real-time"}},
       {"TRICOLOR=strict=yes", {"strict=yes", "0, 1", "using 0"}},
+      {"TRICOLOR=stats=yes", {"stats=yes", "on, off", "using on"}},
+      {"TRICOLOR=stats=off,stats=", {"stats=: ", "on, off", "using on"}},
+      {"TRICOLOR=heap=1", {"stats=on/off", "ignoring"}},
       {"TRICOLOR=stress=-1", {"stress=-1", "GiB", "no stress"}},
   };
   for (size_t i = 0; i < TRI_ARRAY_LEN(t); i++) {

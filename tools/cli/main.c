@@ -1,5 +1,6 @@
 /*
- * The tricolor command: help, version, and `run`, which starts a program with its malloc replaced.
+ * The tricolor command: help, version, `run`, which starts a program with its malloc replaced, and `stats`, which tells
+ * the figures of a running one (stats.c).
  *
  * The flow of `run`: main.c -> run.c (options) -> find.c (the program, the library) -> target.c (can it be preloaded?)
  * -> run.c (environment, execve). The command becomes the program, so exit status, signals, terminal and process id
@@ -15,6 +16,7 @@
 
 static const char help[] =
     "Usage: tricolor run [OPTION]... [--] PROGRAM [ARG]...\n"
+    "       tricolor stats [OPTION]... PID\n"
     "       tricolor version\n"
     "       tricolor --help\n"
     "\n"
@@ -30,9 +32,16 @@ static const char help[] =
     "  --trace             a line for each collection, as Go's GODEBUG=gctrace=1\n"
     "  --log FILE          write these lines to FILE; %p in it is the process id (stderr)\n"
     "\n"
+    "stats prints the figures of a program that runs on such a heap, as of its last collection or a second ago,\n"
+    "without stopping it. Its options:\n"
+    "  --metrics           Go's runtime/metrics instead of its MemStats\n"
+    "  --json              all of them, as one JSON object in a line\n"
+    "  --watch SECONDS     again and again, until the process ends\n"
+    "\n"
     "SIZE is digits with an optional B, KiB, MiB, GiB or TiB.\n"
     "Exit status: the program's; 127 if it is not found, 126 if it cannot be executed, 2 for wrong usage\n"
-    "and for programs into which no library can be preloaded. See tricolor(1).\n";
+    "and for programs into which no library can be preloaded; of stats 1 if there are no figures to be had.\n"
+    "See tricolor(1).\n";
 
 void tri_cli_fail(int status, const char *fmt, ...) {
   va_list ap;
@@ -58,8 +67,12 @@ int main(int argc, char **argv) {
     if (argc > 2 && is(argv[2], "--help", "-h")) return say(help);
     tri_cli_run(argc - 1, argv + 1);
   }
+  if (strcmp(command, "stats") == 0) {
+    if (argc > 2 && is(argv[2], "--help", "-h")) return say(help);
+    tri_cli_stats(argc - 1, argv + 1);
+  }
   if (is(command, "version", "--version")) return say("tricolor " TRI_VERSION "\n");
   if (is(command, "help", "--help") || strcmp(command, "-h") == 0) return say(help);
   if (!*command) tri_cli_fail(TRI_CLI_CANNOT, "what to do? Try: tricolor run PROGRAM, or tricolor --help");
-  tri_cli_fail(TRI_CLI_CANNOT, "unknown command \"%s\": accepted are run, version, --help", command);
+  tri_cli_fail(TRI_CLI_CANNOT, "unknown command \"%s\": accepted are run, stats, version, --help", command);
 }
