@@ -17,11 +17,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "bench.h"
+#include "latency.h"
 
-enum { THREADS = 2, PAGE_NODES = 512, SUB = 32, BUCKETS = 40 * SUB, TICK_NS = 2000000, MAX_TICKS = 1 << 18 };
+enum { THREADS = 2, PAGE_NODES = 512, TICK_NS = 2000000, MAX_TICKS = 1 << 18 };
 
 struct node {
   uint64_t tag;
@@ -42,25 +42,6 @@ static size_t npages, window_pages;
 static atomic_bool stopping;
 static uint32_t timeline[MAX_TICKS];
 static size_t nticks;
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Buckets of one part in SUB. */
-static unsigned bucket_of(uint64_t ns) {
-  if (ns < SUB) return (unsigned)ns;
-  unsigned exponent = 63 - (unsigned)__builtin_clzll(ns) - 5;
-  unsigned b = (exponent + 1) * SUB + (unsigned)(ns >> exponent) % SUB;
-  return b < BUCKETS ? b : BUCKETS - 1;
-}
-
-static uint64_t value_of(unsigned bucket) {
-  unsigned exponent = bucket / SUB;
-  return exponent == 0 ? bucket : (uint64_t)(SUB + bucket % SUB) << (exponent - 1);
-}
 
 static struct node *make(uint64_t tag, struct node *other) {
   struct node *n = bench_need(bench_alloc(sizeof *n));
@@ -111,11 +92,7 @@ static void build(size_t mib) {
 static void keep_time(double seconds) {
   uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9), before = 0;
   for (uint64_t now = start; now < end && nticks < MAX_TICKS; now = now_ns()) {
-    struct timespec until;
-    uint64_t next = start + (nticks + 1) * TICK_NS;
-    until.tv_sec = (time_t)(next / 1000000000u);
-    until.tv_nsec = (long)(next % 1000000000u);
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    sleep_until(start + (nticks + 1) * TICK_NS);
     uint64_t done = 0;
     for (int i = 0; i < THREADS; i++) done += atomic_load(&workers[i].done);
     /* Late after a stop: the operations belong to all the ticks that passed. */
@@ -156,15 +133,6 @@ static void watch_stops(const char *mode) {}
 static void forget_stops(void) {}
 static void print_stops(void) {}
 #endif
-
-static uint64_t percentile(const uint64_t *count, uint64_t total, double share) {
-  uint64_t seen = 0, wanted = (uint64_t)((double)total * share);
-  for (unsigned b = 0; b < BUCKETS; b++) {
-    seen += count[b];
-    if (seen > wanted) return value_of(b);
-  }
-  return value_of(BUCKETS - 1);
-}
 
 static uint64_t longer_than(const uint64_t *count, uint64_t ns) {
   uint64_t n = 0;

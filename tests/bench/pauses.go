@@ -6,7 +6,6 @@ package main
 
 import (
 	"fmt"
-	"math/bits"
 	"os"
 	"strconv"
 	"strings"
@@ -18,8 +17,6 @@ import (
 const (
 	threads   = 2
 	pageNodes = 512
-	sub       = 32
-	buckets   = 40 * sub
 	tickNs    = 2000000
 	maxTicks  = 1 << 18
 )
@@ -46,41 +43,7 @@ var (
 	windowPages uint64
 	stopping    uint32
 	timeline    []uint32
-	started     = time.Now()
 )
-
-func nowNs() uint64 {
-	return uint64(time.Since(started))
-}
-
-func bucketOf(ns uint64) int {
-	if ns < sub {
-		return int(ns)
-	}
-	exponent := 63 - bits.LeadingZeros64(ns) - 5
-	b := (exponent+1)*sub + int(ns>>exponent)%sub
-	if b >= buckets {
-		return buckets - 1
-	}
-	return b
-}
-
-func valueOf(bucket int) uint64 {
-	exponent := bucket / sub
-	if exponent == 0 {
-		return uint64(bucket)
-	}
-	return uint64(sub+bucket%sub) << (exponent - 1)
-}
-
-func random(state *uint64) uint64 {
-	x := *state
-	x ^= x >> 12
-	x ^= x << 25
-	x ^= x >> 27
-	*state = x
-	return x * 0x2545F4914F6CDD1D
-}
 
 func newNode(tag uint64, other *node) *node {
 	n := new(node)
@@ -155,17 +118,6 @@ func keepTime(seconds float64) {
 		}
 	}
 	atomic.StoreUint32(&stopping, 1)
-}
-
-func percentile(count *[buckets]uint64, total uint64, share float64) uint64 {
-	seen, wanted := uint64(0), uint64(float64(total)*share)
-	for b, n := range count {
-		seen += n
-		if seen > wanted {
-			return valueOf(b)
-		}
-	}
-	return valueOf(buckets - 1)
 }
 
 func longerThan(count *[buckets]uint64, ns uint64) uint64 {
