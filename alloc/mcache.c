@@ -39,7 +39,7 @@ enum { EMPTY_KEEP_BYTES = 1 << 20 };
 /* Counters go to the shared words in steps of this many bytes, so that a cycle starts at most so much late. */
 enum { FLUSH_BYTES = 64 << 10 };
 /* While threads may have to assist, in smaller ones: each asks for its share of the marking at a time. */
-enum { FLUSH_BYTES_MARKING = 4 << 10 };
+enum { FLUSH_BYTES_MARKING = 1 << 10 };
 /* The most that one visit to the central brings. */
 enum { BATCH_SLOTS = 256, BATCH_PAGES = 16 };
 

@@ -20,16 +20,17 @@
 
 #include "gc/beside.h"
 #include "gc/mark.h"
+#include "gc/plan.h"
 #include "gc/shade.h"
 #include "gc/stop.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
 #include "internal/state.h"
 
-enum { ASSIST_BYTES = 16 << 10, STACK_NEEDED = 64 << 10 };
+enum { ASSIST_BYTES = 8 << 10, STACK_NEEDED = 64 << 10 };
 
-static tri_aword assist_ns; /* since the runner asked last */
-static tri_aint assisting;  /* threads with grey work in their hands; futex word */
+static tri_aword assist_ns, assist_bytes; /* since the runner asked last */
+static tri_aint assisting;                /* threads with grey work in their hands; futex word */
 
 /* A coroutine's stack is not the thread's, and may be small. */
 static bool has_room(const struct tri_thread *t) {
@@ -39,20 +40,21 @@ static bool has_room(const struct tri_thread *t) {
 
 static uint64_t mark_some(void) {
   struct tri_marker m = {0};
-  uint64_t start = tri_now_ns();
+  uint64_t start = tri_thread_cpu_ns();
   tri_int_fetch_add_acq_rel(&assisting, 1);
   tri_mark_assist(&m, ASSIST_BYTES);
   tri_int_fetch_add_acq_rel(&assisting, -1u);
   tri_futex_wake(&assisting, 1);
   tri_shade_add_bytes(m.marked_bytes);
-  tri_fetch_add_rlx(&assist_ns, tri_now_ns() - start);
+  tri_fetch_add_rlx(&assist_ns, tri_thread_cpu_ns() - start);
+  tri_fetch_add_rlx(&assist_bytes, m.scanned_bytes);
   return m.scanned_bytes;
 }
 
 bool tri_assist(void) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
-  if (!tri_thread_is_registered(t) || !has_room(t) || !tri_runtime_enter(t)) return false;
+  if (tri_plan_is_limited() || !tri_thread_is_registered(t) || !has_room(t) || !tri_runtime_enter(t)) return false;
   uint64_t scanned = tri_int_load_rlx(&tri_state.barrier) ? mark_some() : 0;
   tri_runtime_leave(t);
   tri_beside_did(scanned);
@@ -60,8 +62,9 @@ bool tri_assist(void) {
   return scanned > 0;
 }
 
-uint64_t tri_assist_take_ns(void) {
-  return tri_exchange_acq_rel(&assist_ns, 0);
+struct tri_assist_totals tri_assist_take_totals(void) {
+  return (struct tri_assist_totals){.cpu_ns = tri_exchange_acq_rel(&assist_ns, 0),
+                                    .scanned_bytes = tri_exchange_acq_rel(&assist_bytes, 0)};
 }
 
 bool tri_assist_is_under_way(uint64_t ns) {

@@ -8,8 +8,11 @@
  * False: there was nothing to take, or this thread cannot. errno is kept. */
 bool tri_assist(void);
 
-/* By the cycle's runner: nanoseconds of all assists since it asked last. */
-uint64_t tri_assist_take_ns(void);
+struct tri_assist_totals {
+  uint64_t cpu_ns, scanned_bytes;
+};
+/* By the cycle's runner: of all assists since it asked last. */
+struct tri_assist_totals tri_assist_take_totals(void);
 /* By the cycle's runner, between rounds: true while some thread has grey work in its hands; waits at most so long for
  * it to put that back. */
 bool tri_assist_is_under_way(uint64_t ns);

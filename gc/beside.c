@@ -48,8 +48,7 @@ enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops ar
 /* Threads are not held up for less. */
 #define PACE_SLACK_BYTES ((uint64_t)1 << 20)
 /* How far allocation is ahead is told in so many parts of the way to the goal. */
-#define PACE_STEPS ((uint64_t)32)
-#define PACE_STEP_MIN ((uint64_t)64 << 10)
+#define PACE_STEP_MIN ((uint64_t)32 << 10)
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
@@ -274,17 +273,28 @@ void tri_beside_did(uint64_t scanned_bytes) {
   tri_fetch_add_rlx(&work_done, scanned_bytes);
 }
 
+/* A cycle that begins beyond its goal has as much room as one can do with. */
+static uint64_t room_to_goal(uint64_t from, uint64_t goal) {
+  return goal > from + PACE_SLACK_BYTES ? goal - from : PACE_SLACK_BYTES;
+}
+
 unsigned tri_beside_outrun_by(uint64_t heap_live) {
   uint64_t from = tri_load_acq(&paced_from), goal = tri_load_rlx(&tri_state.goal), work = work_expected;
-  if (from == 0 || (int64_t)heap_live < 0 || goal <= from) return 0;
-  double done = work ? (double)tri_load_rlx(&work_done) / (double)work : 0;
-  uint64_t due = from + (uint64_t)((double)(goal - from) * tri_min(done, 1.0)) + PACE_SLACK_BYTES;
+  if (from == 0 || (int64_t)heap_live < 0 || goal == UINT64_MAX || tri_plan_is_limited()) return 0;
+  uint64_t room = room_to_goal(from, goal), done = tri_min(tri_load_rlx(&work_done), work);
+  uint64_t due = from + PACE_SLACK_BYTES;
+  if (work > 0) due += (uint64_t)((double)room * (double)done / (double)work);
   if (heap_live <= due) return 0;
-  return 1 + (unsigned)tri_min((heap_live - due) / tri_max((goal - from) / PACE_STEPS, PACE_STEP_MIN), PACE_STEPS);
+  return 1 + (unsigned)tri_min((heap_live - due) / tri_max(room / TRI_BESIDE_FAR, PACE_STEP_MIN), TRI_BESIDE_FAR);
 }
 
 bool tri_beside_is_outrun(uint64_t heap_live) {
   return tri_beside_outrun_by(heap_live) > 0;
+}
+
+static uint64_t overshoot_allowed(uint64_t goal) {
+  if (hybrid) return goal / HYBRID_OVERSHOOT_DIVISOR;
+  return tri_plan_is_by_limit() ? 0 : goal / OVERSHOOT_DIVISOR;
 }
 
 bool tri_beside_may_go_on(void) {
@@ -292,8 +302,7 @@ bool tri_beside_may_go_on(void) {
   tri_fetch_add_rlx(&samples, 1);
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
-  uint64_t slack = hybrid ? goal / HYBRID_OVERSHOOT_DIVISOR : tri_plan_is_by_limit() ? 0 : goal / OVERSHOOT_DIVISOR;
-  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal + slack) return false;
+  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal + overshoot_allowed(goal)) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

@@ -74,7 +74,7 @@ void tri_port_heap_grew(uint64_t heap_live) {
   if (!due && !held_up && !want_thread) return;
   if (due) tri_collector_request();
   if (!held_up && !want_thread && tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK &&
-      !tri_beside_is_outrun(heap_live))
+      !tri_beside_is_outrun(heap_live) && stress_bytes == 0)
     return;
   /* Makes the thread call tri_collector_help on its way out of the runtime. */
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
@@ -116,6 +116,10 @@ void tri_collector_start(void) {
   tri_monitor_start();
 }
 
+static unsigned outrun_by(void) {
+  return tri_beside_outrun_by(tri_load_rlx(&tri_state.heap_live));
+}
+
 static uint64_t hold_up_ns(void) {
   return tri_plan_hold_up_ns(tri_load_rlx(&tri_state.heap_live));
 }
@@ -135,16 +139,27 @@ static bool far_behind(void) {
   return (int64_t)live > 0 && live > goal && live - goal > slack;
 }
 
-/* The further behind, the more assists at a time: so each takes no longer than it must, and the lead stays bounded. */
+/* The further ahead allocation is, the more assists at a time: each takes no longer than it must. Once it is far ahead
+ * they go on until it is not, and that bounds the heap. */
+static void assist_a_while(void) {
+  for (unsigned left = outrun_by(); left > 0 && tri_assist();)
+    if (--left == 0 && outrun_by() > TRI_BESIDE_FAR && pending()) left = 1;
+}
+
+/* Where threads can assist, and there is nothing to take just now, those wait that are far ahead. */
+static bool must_wait(void) {
+  if (!pending() || !far_behind()) return false;
+  bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
+  return !marking || !tri_int_load_rlx(&tri_state.barrier) || outrun_by() == 0 || outrun_by() > TRI_BESIDE_FAR;
+}
+
 static void wait_a_moment(void) {
-  unsigned assists = tri_beside_outrun_by(tri_load_rlx(&tri_state.heap_live));
+  if (stress_bytes) tri_assist();
   for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
-    if (tri_assist()) {
-      if (assists-- == 1) return;
-      continue;
-    }
+    assist_a_while();
     unsigned s = tri_int_load_acq(&served);
-    if (pending()) tri_futex_wait(&served, s, WAIT_STEP_NS);
+    if (!must_wait()) return;
+    tri_futex_wait(&served, s, WAIT_STEP_NS);
   }
 }
 

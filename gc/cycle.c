@@ -74,7 +74,7 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
-  uint64_t assist_ns;                  /* threads of the program have marked for so long */
+  struct tri_assist_totals assist;     /* what threads of the program have marked */
   uint64_t black_bytes;                /* marked by others than the markers */
   uint64_t expected_work;              /* what the cycle before scanned */
   uint64_t pages;                      /* to sweep; gcpacertrace only */
@@ -169,19 +169,28 @@ static uint64_t born_black_bytes(void) {
   return tri_shade_take_bytes() + grown;
 }
 
+static void learn(void) {
+  struct tri_plan_marking m = {.live_before = cycle.heap_start,
+                               .live_after = cycle.heap_end,
+                               .scanned_bytes = cycle.beside.scanned_bytes + cycle.assist.scanned_bytes,
+                               .duration_ns = cycle.t_mark_done - cycle.t_mark,
+                               .marker_cpu_ns = cycle.beside.cpu_ns,
+                               .assist_cpu_ns = cycle.assist.cpu_ns};
+  tri_plan_learn(&m);
+}
+
 /* The rest of MARK, and TERMINATION; world stopped, roots listed. */
 static void mark_and_terminate(void) {
   bool hybrid = cycle.is_beside && tri_beside_is_hybrid();
   tri_worker_mark_to_the_end(hybrid && !tri_mark_was_cut());
   cycle.mark = tri_worker_totals();
+  cycle.mark.scanned_bytes += cycle.assist.scanned_bytes;
   cycle.black_bytes = hybrid ? born_black_bytes() : tri_mcentral_born_marked_bytes();
   cycle.mark.marked_bytes += cycle.black_bytes;
   if (!cycle.is_beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);
   check_marks();
-  if (cycle.is_beside)
-    tri_plan_learn(cycle.heap_start, cycle.heap_end, cycle.beside.scanned_bytes, cycle.t_mark_done - cycle.t_mark,
-                   cycle.beside.cpu_ns);
+  if (cycle.is_beside) learn();
   if (settings->gcpacertrace > 0) cycle.pages = pages_in_use();
   flip_stw();
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
@@ -261,7 +270,7 @@ static void mark_beside(void) {
   tri_beside_mark(cycle.heap_start, last_scanned_bytes);
   cycle.t_mark_done = tri_now_ns();
   cycle.beside = tri_worker_totals();
-  cycle.assist_ns = tri_assist_take_ns();
+  cycle.assist = tri_assist_take_totals();
   stop();
   cycle.heap_end = live_now_stw();
   bool listed = tri_beside_is_hybrid() || list_roots(TRI_STACKS_LISTED);
@@ -269,8 +278,14 @@ static void mark_beside(void) {
 }
 
 /* Of the time called marking: what was marked in the last stop is part of that stop. */
-static uint64_t beside_cpu_ns(void) {
+static uint64_t marker_cpu_ns(void) {
   return cycle.is_beside ? cycle.beside.cpu_ns : cycle.mark.cpu_ns;
+}
+
+/* Markers get more than their quarter beside the program only of what it leaves idle. */
+static uint64_t idle_cpu_ns(void) {
+  uint64_t quarter = (cycle.t_mark_done - cycle.t_mark) * tri_worker_procs() / 4;
+  return cycle.is_beside && marker_cpu_ns() > quarter ? marker_cpu_ns() - quarter : 0;
 }
 
 static void account(void) {
@@ -282,7 +297,9 @@ static void account(void) {
   if (cycle.reason == TRI_CYCLE_USER) stats.num_forced++;
   stats.last_end_ns = cycle.t_end;
   stats.pause_cpu_ns += (cycle.t_mark - cycle.t_start + cycle.t_end - cycle.t_mark_done) * procs;
-  stats.mark_cpu_ns += beside_cpu_ns();
+  stats.mark_cpu_ns += marker_cpu_ns() - idle_cpu_ns();
+  stats.idle_cpu_ns += idle_cpu_ns();
+  stats.assist_cpu_ns += cycle.assist.cpu_ns;
   stats.heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   stats.scanned_bytes = cycle.mark.scanned_bytes;
   stats.stack_bytes = tri_roots_stack_bytes();
@@ -297,6 +314,7 @@ static void tell_plan(void) {
                               .mark = cycle.t_mark,
                               .mark_done = cycle.t_mark_done,
                               .end = cycle.t_end,
+                              .assist_cpu_ns = cycle.assist.cpu_ns,
                               .is_beside = cycle.is_beside};
   tri_plan_cycle_took(&t, stats.num_gc);
   tri_plan_renew(settings, 0);
@@ -329,15 +347,21 @@ static void print_barrier_line(void) {
   }
 }
 
+/* Of all CPU time since the start, but for what was idle. */
+static int collector_percent(uint64_t procs) {
+  uint64_t ns = stats.pause_cpu_ns + stats.mark_cpu_ns + stats.assist_cpu_ns;
+  return (int)(ns * 100 / ((cycle.t_end - start_ns) * procs));
+}
+
 static void print_trace(void) {
   uint64_t procs = tri_worker_procs();
   uint64_t stw1 = cycle.t_mark - cycle.t_start, stw2 = cycle.t_end - cycle.t_mark_done;
   struct tri_gctrace t = {
       .num_gc = (uint32_t)stats.num_gc,
       .since_start_ns = cycle.t_start - start_ns,
-      .percent = (int)((stats.pause_cpu_ns + stats.mark_cpu_ns) * 100 / ((cycle.t_end - start_ns) * procs)),
+      .percent = collector_percent(procs),
       .clock_ns = {stw1, cycle.t_mark_done - cycle.t_mark, stw2},
-      .cpu_ns = {stw1 * procs, cycle.assist_ns, beside_cpu_ns(), 0, stw2 * procs},
+      .cpu_ns = {stw1 * procs, cycle.assist.cpu_ns, marker_cpu_ns() - idle_cpu_ns(), idle_cpu_ns(), stw2 * procs},
       .heap_start = cycle.heap_start,
       .heap_end = cycle.heap_end,
       .heap_marked = cycle.mark.marked_bytes + settings->ballast_bytes,
@@ -350,7 +374,7 @@ static void print_trace(void) {
   tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
 }
 
-/* There are no assists: the ratio is what they would have been asked for. */
+/* With the page barrier there are no assists: then the ratio is what they would have been asked for. */
 static void print_pacer_start(void) {
   struct tri_assist_input in = {.gc_percent = settings->gc_percent,
                                 .heap_goal = stats.heap_goal,
@@ -371,7 +395,7 @@ static void print_pacer_start(void) {
 static void print_pacer_end(void) {
   uint64_t roots = stats.stack_bytes + stats.globals_bytes, scanned = cycle.mark.scanned_bytes;
   double wall = (double)(cycle.t_mark_done - cycle.t_mark) * tri_worker_procs();
-  struct tri_pacertrace_end t = {.utilization = wall > 0 ? (double)beside_cpu_ns() / wall : 0,
+  struct tri_pacertrace_end t = {.utilization = wall > 0 ? (double)(marker_cpu_ns() + cycle.assist.cpu_ns) / wall : 0,
                                  .heap_work = scanned > roots ? scanned - roots : 0,
                                  .stack_work = stats.stack_bytes,
                                  .globals_work = stats.globals_bytes,

@@ -26,8 +26,8 @@ void tri_cycle_replan_locked(int64_t added);
 
 struct tri_cycle_stats {
   uint64_t num_gc, num_forced, pause_total_ns, pause_max_ns, heap_goal;
-  uint64_t start_ns, last_end_ns; /* of tri_now_ns */
-  uint64_t pause_cpu_ns, mark_cpu_ns;
+  uint64_t start_ns, last_end_ns;                                 /* of tri_now_ns */
+  uint64_t pause_cpu_ns, mark_cpu_ns, idle_cpu_ns, assist_cpu_ns; /* idle: marking with CPUs that were free */
   /* Of the last cycle. */
   uint64_t heap_marked, scanned_bytes, stack_bytes, globals_bytes;
 };

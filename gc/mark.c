@@ -50,7 +50,8 @@
 
 enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
-enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 100 * 1000, SLEEP_NS = 30 * 1000 };
+enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 50 * 1000 };
+enum { SLEEP_MIN_NS = 20 * 1000, SLEEP_MAX_NS = 400 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
 enum { PREFETCH_BYTES = 512, WITH_TYPE = UINT16_MAX };
 static const size_t SCAN_AHEAD = 1024;
@@ -66,7 +67,7 @@ static tri_aint cut;                          /* the round BESIDE ends */
 /* By tri_grey_class: bytes to prefetch; bytes to scan, or WITH_TYPE. Constant after the first tri_mark_begin. */
 static uint16_t prefetch_bytes[TRI_GREY_CLASSES], scan_bytes[TRI_GREY_CLASSES];
 /* Constant during a round. */
-static unsigned markers;
+static unsigned markers, cpus;
 static enum tri_round round_kind;
 static uintptr_t round_used;
 static uint64_t free_too; /* all ones: free slots are marked, too [MARK-5] */
@@ -84,12 +85,13 @@ struct hand {
   uintptr_t base, used; /* the heap's range */
   unsigned ncandidates; /* below CANDIDATES between calls */
   unsigned first, filled;
-  bool careful;             /* some pages of the heap cannot be read */
-  struct whole run_of;      /* what scan_run is given parts of */
-  uint64_t breath_bytes;    /* a round BESIDE: scanned_bytes when the cut was last looked for */
-  uint64_t breath_ns;       /* and when the CPU was last given up */
-  unsigned contended;       /* so many breaths long others are taken to wait for this CPU */
-  uintptr_t window[WINDOW]; /* grey entries, a ring */
+  bool careful;                    /* some pages of the heap cannot be read */
+  struct whole run_of;             /* what scan_run is given parts of */
+  uint64_t breath_bytes;           /* a round BESIDE: scanned_bytes when the cut was last looked for */
+  uint64_t breath_ns;              /* and when the CPU was last given up */
+  uint64_t start_ns, start_cpu_ns; /* of the round BESIDE */
+  unsigned contended;              /* so many breaths long others are taken to wait for this CPU */
+  uintptr_t window[WINDOW];        /* grey entries, a ring */
   uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
 };
 
@@ -104,6 +106,7 @@ static struct hand new_hand(struct tri_marker *m) {
   h.breath_bytes = 0;
   h.breath_ns = 0;
   h.contended = 0;
+  h.start_ns = h.start_cpu_ns = 0;
   return h;
 }
 
@@ -533,6 +536,12 @@ static bool wait_for_work(void) {
   }
 }
 
+/* How long to sleep so that the markers have had a quarter of all CPUs since the round began. */
+static uint64_t ns_ahead_of_quarter(const struct hand *h, uint64_t now) {
+  uint64_t due_ns = (tri_thread_cpu_ns() - h->start_cpu_ns) * 4 * markers / cpus, wall_ns = now - h->start_ns;
+  return tri_min(due_ns > wall_ns + SLEEP_MIN_NS ? due_ns - wall_ns : SLEEP_MIN_NS, SLEEP_MAX_NS);
+}
+
 /* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later,
  * which would leave next to nothing for marking; a short sleep lets the other run as well, and the marker, whose own
  * slice is short (gc/worker.c), gets the CPU back when it wakes. */
@@ -541,7 +550,7 @@ static void give_way(struct hand *h) {
   if (h->contended > 0) {
     h->contended--;
     static tri_aint never;
-    tri_futex_wait(&never, 0, SLEEP_NS);
+    tri_futex_wait(&never, 0, ns_ahead_of_quarter(h, before));
   } else {
     sched_yield();
   }
@@ -575,7 +584,8 @@ static void run_roots(struct hand *h) {
 /* The listed dirty pages are scanned even when the round is cut: they are protected again already. */
 static void run_beside(struct hand *h) {
   h->breath_bytes = h->m->scanned_bytes;
-  h->breath_ns = tri_now_ns();
+  h->breath_ns = h->start_ns = tri_now_ns();
+  h->start_cpu_ns = tri_thread_cpu_ns();
   do {
     do {
       if (!drain_beside(h)) {
@@ -613,10 +623,11 @@ static void fill_tables(void) {
   }
 }
 
-void tri_mark_begin(enum tri_round round, unsigned nmarkers) {
+void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus) {
   tri_scan_init();
   if (!prefetch_bytes[0]) fill_tables();
   markers = nmarkers;
+  cpus = ncpus;
   round_kind = round;
   round_used = tri_load_acq(&tri_heap_range.used_bytes);
   bool hybrid = tri_int_load_rlx(&tri_state.barrier) != 0;

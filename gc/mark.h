@@ -23,9 +23,9 @@ enum tri_round {
   TRI_ROUND_TO_THE_END, /* world stopped: roots and grey objects, until there are none */
 };
 
-/* Before a round. `nmarkers` markers will call tri_mark_run. Words are looked at if they point to below the
- * heap's end of now. */
-void tri_mark_begin(enum tri_round round, unsigned nmarkers);
+/* Before a round. `nmarkers` markers will call tri_mark_run; beside the program on a quarter of `ncpus`. Words are
+ * looked at if they point to below the heap's end of now. */
+void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus);
 /* Takes root ranges and grey objects until there are none anywhere. Every marker returns together with the last. */
 void tri_mark_run(struct tri_marker *m);
 

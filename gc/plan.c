@@ -53,6 +53,7 @@ static struct {
   uint64_t rest_until;   /* the limit is not heeded before this time; 0: it is */
 } plan;
 static tri_aint by_limit;
+static tri_aint limiter_on;           /* on account of the memory limit */
 static tri_aword soft_goal, soft_end; /* while resting: the goal by the limit, and the limit's place; else 0 */
 
 static bool frees_honoured;
@@ -167,6 +168,10 @@ void tri_plan_follow(void) {
   tri_lock_release(&plan_lock);
 }
 
+bool tri_plan_is_limited(void) {
+  return tri_int_load_rlx(&limiter_on) != 0;
+}
+
 bool tri_plan_is_by_limit(void) {
   return tri_int_load_rlx(&by_limit) != 0;
 }
@@ -183,14 +188,14 @@ void tri_plan_read(struct tri_goal_input *ret) {
   tri_lock_release(&plan_lock);
 }
 
-void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_bytes, uint64_t duration_ns,
-                    uint64_t cpu_ns) {
-  uint64_t procs = tri_worker_procs(), quarter = duration_ns * procs / 4; /* what the pacer reckons with */
-  struct tri_mark_measure m = {.triggered = live_before,
-                               .heap_live = live_after,
-                               .scan_work = scanned_bytes,
-                               .duration_ns = (int64_t)duration_ns,
-                               .idle_mark_ns = cpu_ns > quarter ? (int64_t)(cpu_ns - quarter) : 0,
+void tri_plan_learn(const struct tri_plan_marking *marking) {
+  uint64_t procs = tri_worker_procs(), quarter = marking->duration_ns * procs / 4; /* what the pacer reckons with */
+  struct tri_mark_measure m = {.triggered = marking->live_before,
+                               .heap_live = marking->live_after,
+                               .scan_work = marking->scanned_bytes,
+                               .duration_ns = (int64_t)marking->duration_ns,
+                               .assist_ns = (int64_t)marking->assist_cpu_ns,
+                               .idle_mark_ns = (int64_t)tri_sub_sat(marking->marker_cpu_ns, quarter),
                                .procs = (int)procs,
                                .frees_honoured = frees_honoured};
   tri_cons_mark_add(&cons_mark, &m);
@@ -213,17 +218,19 @@ static void tell_limited(void) {
 }
 
 void tri_plan_cycle_took(const struct tri_cycle_times *t, uint64_t num_gc) {
-  bool was_by_limit = tri_plan_is_by_limit();
-  if ((int)tri_worker_procs() != cpu_limit.procs)
-    tri_cpu_limit_set_procs(&cpu_limit, (int64_t)t->start, (int)tri_worker_procs());
+  bool was_by_limit = tri_plan_is_by_limit() || tri_plan_is_limited();
+  uint64_t procs = tri_worker_procs(), quarter = (t->mark_done - t->mark) / 4;
+  uint64_t assists = tri_min_u64(t->assist_cpu_ns, quarter * 3 * procs);
+  if ((int)procs != cpu_limit.procs) tri_cpu_limit_set_procs(&cpu_limit, (int64_t)t->start, (int)procs);
   tri_cpu_limit_stop_begin(&cpu_limit, (int64_t)t->start, 0, 0);
   if (t->is_beside) {
     tri_cpu_limit_stop_end(&cpu_limit, (int64_t)t->mark, true);
-    tri_cpu_limit_stop_begin(&cpu_limit, (int64_t)t->mark_done, 0, 0);
+    tri_cpu_limit_stop_begin(&cpu_limit, (int64_t)t->mark_done, (int64_t)assists, 0);
   }
   tri_cpu_limit_stop_end(&cpu_limit, (int64_t)t->end, false);
-  if (!was_by_limit || !cpu_limit.limiting) return;
-  uint64_t stopped = t->end - t->start - (t->is_beside ? (t->mark_done - t->mark) / 4 * 3 : 0);
+  tri_int_store_rlx(&limiter_on, was_by_limit && cpu_limit.limiting);
+  if (!tri_plan_is_limited()) return;
+  uint64_t stopped = t->end - t->start - (t->is_beside ? quarter * 3 - assists / procs : 0);
   tri_lock_acquire(&plan_lock);
   plan.rest_until = t->end + (uint64_t)tri_cpu_limit_rest_ns(&cpu_limit, (int64_t)stopped);
   tri_lock_release(&plan_lock);

@@ -25,9 +25,13 @@ bool tri_plan_is_by_limit(void);
  * allocated 64 KiB should wait; else 0. Any thread. */
 uint64_t tri_plan_hold_up_ns(uint64_t heap_live);
 
-/* A cycle marked beside the program: live bytes when it began and ended, CPU time of its markers meanwhile. */
-void tri_plan_learn(uint64_t live_before, uint64_t live_after, uint64_t scanned_bytes, uint64_t duration_ns,
-                    uint64_t cpu_ns);
+/* A cycle marked beside the program. */
+struct tri_plan_marking {
+  uint64_t live_before, live_after; /* bytes */
+  uint64_t scanned_bytes;           /* by markers and assists */
+  uint64_t duration_ns, marker_cpu_ns, assist_cpu_ns;
+};
+void tri_plan_learn(const struct tri_plan_marking *marking);
 
 /* What of it: bytes allocated for each byte marked, and CPU. By the holder of the cycle lock. */
 double tri_plan_cons_mark(void);
@@ -36,9 +40,12 @@ double tri_plan_cons_mark(void);
  * the CPU time. By the holder of the cycle lock; tri_plan_publish or renew follows. */
 struct tri_cycle_times {
   uint64_t start, mark, mark_done, end;
+  uint64_t assist_cpu_ns;
   bool is_beside; /* from mark to mark_done the program ran */
 };
 void tri_plan_cycle_took(const struct tri_cycle_times *times, uint64_t num_gc);
+/* The CPU limiter is on: nobody assists, and the memory limit is not heeded for a while. Any thread. */
+bool tri_plan_is_limited(void);
 /* The number of the last cycle after which the limit was not heeded for that reason; 0: none. */
 uint64_t tri_plan_last_limited(void);
 

@@ -58,7 +58,9 @@ static uint64_t at_least(uint64_t a, uint64_t b) {
 
 static double gc_cpu_fraction(const struct tri_cycle_stats *c) {
   uint64_t cpus_ns = (tri_now_ns() - c->start_ns) * tri_worker_procs();
-  return c->start_ns == 0 || cpus_ns == 0 ? 0 : (double)(c->pause_cpu_ns + c->mark_cpu_ns) / (double)cpus_ns;
+  return c->start_ns == 0 || cpus_ns == 0
+             ? 0
+             : (double)(c->pause_cpu_ns + c->mark_cpu_ns + c->assist_cpu_ns) / (double)cpus_ns;
 }
 
 static void fill(struct tri_mem_stats *m, const struct snapshot *s) {
@@ -125,9 +127,11 @@ COUNT(memory_metadata, s->memory.meta)
 COUNT(memory_stacks, s->memory.stacks)
 COUNT(memory_other, s->memory.offheap)
 COUNT(memory_total, s->memory.total)
+COUNT(cpu_assist, s->cycles.assist_cpu_ns)
+COUNT(cpu_idle, s->cycles.idle_cpu_ns)
 COUNT(cpu_mark, s->cycles.mark_cpu_ns)
 COUNT(cpu_pause, s->cycles.pause_cpu_ns)
-COUNT(cpu_gc, s->cycles.mark_cpu_ns + s->cycles.pause_cpu_ns)
+COUNT(cpu_gc, s->cycles.mark_cpu_ns + s->cycles.assist_cpu_ns + s->cycles.idle_cpu_ns + s->cycles.pause_cpu_ns)
 COUNT(cpu_scavenge, s->scavenge_cpu_ns)
 
 static const struct metric {
@@ -135,7 +139,9 @@ static const struct metric {
   uint64_t (*read)(const struct snapshot *s);
   bool is_ns; /* told in seconds */
 } metrics[] = {
+    {"/cpu/classes/gc/mark/assist:cpu-seconds", cpu_assist, true},
     {"/cpu/classes/gc/mark/dedicated:cpu-seconds", cpu_mark, true},
+    {"/cpu/classes/gc/mark/idle:cpu-seconds", cpu_idle, true},
     {"/cpu/classes/gc/pause:cpu-seconds", cpu_pause, true},
     {"/cpu/classes/gc/total:cpu-seconds", cpu_gc, true},
     {"/cpu/classes/scavenge/background:cpu-seconds", cpu_scavenge, true},

@@ -32,7 +32,7 @@
 #include "internal/clock.h"
 #include "internal/lock.h"
 
-enum { STACK_BYTES = 256 << 10, MAX_THREADS = TRI_MAX_MARKERS + 2, SLICE_NS = 100 * 1000 };
+enum { STACK_BYTES = 256 << 10, MAX_THREADS = TRI_MAX_MARKERS + 2, SLICE_NS = 100 * 1000, TIMER_SLACK_NS = 1000 };
 enum { FEW_ROOT_BYTES = 1 << 20 };
 
 struct worker_thread {
@@ -82,6 +82,7 @@ static bool get_stack(struct worker_thread *w) {
 /* A thread with a short slice gets the CPU soon when it wakes, so that markers beside the program can sleep often and
  * shortly (Linux 6.12; elsewhere it does nothing). */
 static void ask_for_short_slices(void) {
+  prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS); /* sleeps are as short as asked for */
   struct {
     uint32_t size, policy;
     uint64_t flags;
@@ -195,7 +196,7 @@ static void wait_for_workers(void) {
 
 static void run_round(enum tri_round round, unsigned n) {
   nmarkers = n;
-  tri_mark_begin(round, nmarkers);
+  tri_mark_begin(round, nmarkers, nworkers + 1);
   if (nmarkers > 1) call_workers();
   if (round != TRI_ROUND_BESIDE) tri_mark_words(&markers[0]);
   mark_as(0);
