@@ -36,10 +36,9 @@
 
 /* Measured: a larger value gains nothing on the benchmarks, 0 doubles the time of large-class churn. */
 enum { EMPTY_KEEP_BYTES = 1 << 20 };
-/* Counters go to the shared words in steps of this many bytes, so that a cycle starts at most so much late. */
+/* Counters go to the shared words in steps of this many bytes, so that a cycle starts at most so much late. While
+ * threads may have to assist the steps are smaller (tri_state.flush_bytes). */
 enum { FLUSH_BYTES = 64 << 10 };
-/* While threads may have to assist, in smaller ones: each asks for its share of the marking at a time. */
-enum { FLUSH_BYTES_MARKING = 1 << 10 };
 /* The most that one visit to the central brings. */
 enum { BATCH_SLOTS = 256, BATCH_PAGES = 16 };
 
@@ -230,7 +229,8 @@ void tri_mcache_flush(struct tri_mcache *c) {
 }
 
 void tri_mcache_flush_if_due(struct tri_mcache *c) {
-  int64_t step = tri_int_load_rlx(&tri_state.barrier) ? FLUSH_BYTES_MARKING : FLUSH_BYTES;
+  unsigned smaller = tri_int_load_rlx(&tri_state.flush_bytes);
+  int64_t step = smaller ? smaller : FLUSH_BYTES;
   if (c->live_delta > step || c->live_delta < -step || c->gross_bytes > (uint64_t)step) tri_mcache_flush(c);
 }
 

@@ -47,8 +47,10 @@
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
 /* Threads are not held up for less. */
 #define PACE_SLACK_BYTES ((uint64_t)1 << 20)
+#define PACE_SLACK_BY_LIMIT ((uint64_t)256 << 10)
 /* How far allocation is ahead is told in so many parts of the way to the goal. */
 #define PACE_STEP_MIN ((uint64_t)32 << 10)
+enum { ASSIST_STEP_BYTES = 1 << 10 };
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
@@ -230,6 +232,8 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rlx(&samples, 0);
   tri_store_rlx(&outrun_samples, 0);
   work_expected = expected_work;
+  /* Small steps, small assists. Where threads may only wait it is seldom, and for longer. */
+  tri_int_store_rlx(&tri_state.flush_bytes, hybrid && !tri_plan_is_limited() ? ASSIST_STEP_BYTES : 0);
   tri_store_rel(&paced_from, heap_live);
   if (hybrid) {
     mark_while_pointers_are_shaded();
@@ -237,6 +241,7 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
     mark_in_rounds();
   }
   tri_store_rel(&paced_from, 0);
+  tri_int_store_rlx(&tri_state.flush_bytes, 0);
 }
 
 static void list_born(struct tri_mspan *s, void *complete) {
@@ -273,16 +278,20 @@ void tri_beside_did(uint64_t scanned_bytes) {
   tri_fetch_add_rlx(&work_done, scanned_bytes);
 }
 
+static uint64_t pace_slack(void) {
+  return tri_plan_is_by_limit() ? PACE_SLACK_BY_LIMIT : PACE_SLACK_BYTES;
+}
+
 /* A cycle that begins beyond its goal has as much room as one can do with. */
 static uint64_t room_to_goal(uint64_t from, uint64_t goal) {
-  return goal > from + PACE_SLACK_BYTES ? goal - from : PACE_SLACK_BYTES;
+  return goal > from + pace_slack() ? goal - from : pace_slack();
 }
 
 unsigned tri_beside_outrun_by(uint64_t heap_live) {
   uint64_t from = tri_load_acq(&paced_from), goal = tri_load_rlx(&tri_state.goal), work = work_expected;
-  if (from == 0 || (int64_t)heap_live < 0 || goal == UINT64_MAX || tri_plan_is_limited()) return 0;
+  if (from == 0 || (int64_t)heap_live < 0 || goal == UINT64_MAX) return 0;
   uint64_t room = room_to_goal(from, goal), done = tri_min(tri_load_rlx(&work_done), work);
-  uint64_t due = from + PACE_SLACK_BYTES;
+  uint64_t due = from + pace_slack();
   if (work > 0) due += (uint64_t)((double)room * (double)done / (double)work);
   if (heap_live <= due) return 0;
   return 1 + (unsigned)tri_min((heap_live - due) / tri_max(room / TRI_BESIDE_FAR, PACE_STEP_MIN), TRI_BESIDE_FAR);

@@ -146,11 +146,12 @@ static void assist_a_while(void) {
     if (--left == 0 && outrun_by() > TRI_BESIDE_FAR && pending()) left = 1;
 }
 
-/* Where threads can assist, and there is nothing to take just now, those wait that are far ahead. */
+/* Where threads assist, and there is nothing to take just now, only those wait that are far ahead. */
 static bool must_wait(void) {
   if (!pending() || !far_behind()) return false;
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
-  return !marking || !tri_int_load_rlx(&tri_state.barrier) || outrun_by() == 0 || outrun_by() > TRI_BESIDE_FAR;
+  bool assists = marking && tri_int_load_rlx(&tri_state.barrier) && !tri_plan_is_limited();
+  return !assists || outrun_by() == 0 || outrun_by() > TRI_BESIDE_FAR;
 }
 
 static void wait_a_moment(void) {

@@ -22,6 +22,7 @@ struct tri_state {
   /* Written by the cycle's runner and by settings; read where bytes are flushed. */
   tri_aword trigger; /* live bytes at which a cycle is due; UINT64_MAX: never */
   tri_aword goal;
+  tri_aint flush_bytes; /* caches count their bytes in steps of this, while threads may have to assist; 0: as usual */
   tri_aword born_marked_below; /* while marking runs beside the program: the heap's end when it began; else 0 */
   /* Any thread adds, at flushes: bytes of live objects, may be below zero for a moment. Set at mark termination. */
   tri_aword heap_live TRI_CACHE_ALIGNED;
