@@ -297,8 +297,17 @@ unsigned tri_beside_outrun_by(uint64_t heap_live) {
   return 1 + (unsigned)tri_min((heap_live - due) / tri_max(room / TRI_BESIDE_FAR, PACE_STEP_MIN), TRI_BESIDE_FAR);
 }
 
+bool tri_beside_is_far_outrun(void) {
+  return tri_beside_outrun_by(tri_load_rlx(&tri_state.heap_live)) > TRI_BESIDE_FAR;
+}
+
 bool tri_beside_is_outrun(uint64_t heap_live) {
   return tri_beside_outrun_by(heap_live) > 0;
+}
+
+/* A cycle that begins beyond its goal is not to be cut for that. */
+static uint64_t goal_or_start(uint64_t goal) {
+  return tri_plan_is_by_limit() ? goal : tri_max(goal, tri_load_acq(&paced_from));
 }
 
 static uint64_t overshoot_allowed(uint64_t goal) {
@@ -311,7 +320,7 @@ bool tri_beside_may_go_on(void) {
   tri_fetch_add_rlx(&samples, 1);
   if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
-  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal + overshoot_allowed(goal)) return false;
+  if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal_or_start(goal) + overshoot_allowed(goal)) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
 }
 

@@ -48,6 +48,7 @@ bool tri_beside_is_outrun(uint64_t heap_live);
 /* 0: it has not; else from 1, by little, to more than TRI_BESIDE_FAR, by all that lay between trigger and goal. */
 enum { TRI_BESIDE_FAR = 64 };
 unsigned tri_beside_outrun_by(uint64_t heap_live);
+bool tri_beside_is_far_outrun(void);
 /* Markers, now and then: false when the heap has grown so far, or so much memory waits for the end of the cycle, that
  * the rest is better done in the stopped world. */
 bool tri_beside_may_go_on(void);

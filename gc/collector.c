@@ -65,7 +65,7 @@ static bool stress_due(void) {
 }
 
 void tri_port_heap_grew(uint64_t heap_live) {
-  tri_plan_follow();
+  if (tri_int_load_rlx(&tri_state.flush_bytes) == 0) tri_plan_follow();
   tri_monitor_live_is(heap_live);
   uint64_t trigger = tri_load_acq(&tri_state.trigger);
   bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due(),
@@ -143,7 +143,7 @@ static bool far_behind(void) {
  * they go on until it is not, and that bounds the heap. */
 static void assist_a_while(void) {
   for (unsigned left = outrun_by(); left > 0 && tri_assist();)
-    if (--left == 0 && outrun_by() > TRI_BESIDE_FAR && pending()) left = 1;
+    if (--left == 0 && tri_beside_is_far_outrun() && pending()) left = 1;
 }
 
 /* Where threads assist, and there is nothing to take just now, only those wait that are far ahead. */
@@ -151,7 +151,7 @@ static bool must_wait(void) {
   if (!pending() || !far_behind()) return false;
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
   bool assists = marking && tri_int_load_rlx(&tri_state.barrier) && !tri_plan_is_limited();
-  return !assists || outrun_by() == 0 || outrun_by() > TRI_BESIDE_FAR;
+  return !assists || tri_beside_is_far_outrun();
 }
 
 static void wait_a_moment(void) {

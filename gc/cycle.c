@@ -74,6 +74,7 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
+  uint64_t roots_cpu_ns;               /* of the markers in the first stop */
   struct tri_assist_totals assist;     /* what threads of the program have marked */
   uint64_t black_bytes;                /* marked by others than the markers */
   uint64_t expected_work;              /* what the cycle before scanned */
@@ -246,6 +247,7 @@ static void end_in_stop(bool listed) {
 TRI_NOINLINE static void begin_collection(void) {
   cycle.t_start = tri_now_ns();
   cycle.expected_work = last_scanned_bytes;
+  tri_plan_cycle_begins(cycle.t_start);
   cycle.cons_mark = tri_plan_cons_mark();
   stop();
   sweep_all();
@@ -259,6 +261,7 @@ TRI_NOINLINE static void begin_collection(void) {
   if (listed) begin_mark();
   if (cycle.is_beside) {
     tri_beside_mark_roots();
+    cycle.roots_cpu_ns = tri_worker_totals().cpu_ns;
     cycle.t_mark = tri_start_world();
   } else {
     end_in_stop(listed);
@@ -270,8 +273,9 @@ static void mark_beside(void) {
   tri_beside_mark(cycle.heap_start, last_scanned_bytes);
   cycle.t_mark_done = tri_now_ns();
   cycle.beside = tri_worker_totals();
-  cycle.assist = tri_assist_take_totals();
+  cycle.beside.cpu_ns -= cycle.roots_cpu_ns;
   stop();
+  cycle.assist = tri_assist_take_totals();
   cycle.heap_end = live_now_stw();
   bool listed = tri_beside_is_hybrid() || list_roots(TRI_STACKS_LISTED);
   end_in_stop(listed && tri_beside_prepare_last());

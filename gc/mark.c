@@ -89,7 +89,7 @@ struct hand {
   struct whole run_of;             /* what scan_run is given parts of */
   uint64_t breath_bytes;           /* a round BESIDE: scanned_bytes when the cut was last looked for */
   uint64_t breath_ns;              /* and when the CPU was last given up */
-  uint64_t start_ns, start_cpu_ns; /* of the round BESIDE */
+  uint64_t start_ns, start_cpu_ns; /* of the round BESIDE, or of contention in it */
   unsigned contended;              /* so many breaths long others are taken to wait for this CPU */
   uintptr_t window[WINDOW];        /* grey entries, a ring */
   uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
@@ -185,6 +185,12 @@ static void mark_slots(struct tri_marker *m, const struct found *f, struct tri_m
   }
 }
 
+static void share_if_asked(struct hand *h) {
+  if ((tri_int_load_rlx(&idle) == 0 && !tri_int_load_rlx(&hungry)) || tri_work_available()) return;
+  tri_work_share(&h->m->work);
+  tri_int_store_rlx(&hungry, 0);
+}
+
 /* The candidates become marked slots and grey work, in three passes: each asks for the memory that the next reads. */
 TRI_NOINLINE static void mark_candidates(struct hand *h) {
   uintptr_t candidate[CANDIDATES + CHUNK_WORDS];
@@ -194,10 +200,7 @@ TRI_NOINLINE static void mark_candidates(struct hand *h) {
   n = find_slots(candidate, span, n, found);
   h->ncandidates = 0;
   mark_slots(h->m, found, span, n);
-  if ((tri_int_load_rlx(&idle) > 0 || tri_int_load_rlx(&hungry)) && !tri_work_available()) {
-    tri_work_share(&h->m->work);
-    tri_int_store_rlx(&hungry, 0);
-  }
+  share_if_asked(h);
 }
 
 TRI_INLINE void add_candidate(struct hand *h, uintptr_t w) {
@@ -536,10 +539,18 @@ static bool wait_for_work(void) {
   }
 }
 
-/* How long to sleep so that the markers have had a quarter of all CPUs since the round began. */
+/* So much later the markers will have had a quarter of all CPUs since the start. */
 static uint64_t ns_ahead_of_quarter(const struct hand *h, uint64_t now) {
   uint64_t due_ns = (tri_thread_cpu_ns() - h->start_cpu_ns) * 4 * markers / cpus, wall_ns = now - h->start_ns;
-  return tri_min(due_ns > wall_ns + SLEEP_MIN_NS ? due_ns - wall_ns : SLEEP_MIN_NS, SLEEP_MAX_NS);
+  return due_ns > wall_ns ? due_ns - wall_ns : 0;
+}
+
+/* CPU time that was idle until now is not held against the markers. */
+static void begin_contention(struct hand *h) {
+  h->contended = CONTENDED_BREATHS;
+  if (ns_ahead_of_quarter(h, h->breath_ns) == 0) return;
+  h->start_ns = h->breath_ns;
+  h->start_cpu_ns = tri_thread_cpu_ns();
 }
 
 /* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later,
@@ -547,15 +558,17 @@ static uint64_t ns_ahead_of_quarter(const struct hand *h, uint64_t now) {
  * slice is short (gc/worker.c), gets the CPU back when it wakes. */
 static void give_way(struct hand *h) {
   uint64_t before = tri_now_ns();
-  if (h->contended > 0) {
+  share_if_asked(h);
+  if (h->contended > 0 && !tri_beside_is_far_outrun()) {
     h->contended--;
     static tri_aint never;
-    tri_futex_wait(&never, 0, ns_ahead_of_quarter(h, before));
+    uint64_t ahead = ns_ahead_of_quarter(h, before);
+    tri_futex_wait(&never, 0, tri_min(tri_max(ahead, SLEEP_MIN_NS), SLEEP_MAX_NS));
   } else {
     sched_yield();
   }
   h->breath_ns = tri_now_ns();
-  if (h->contended == 0 && h->breath_ns - before > CONTENDED_NS) h->contended = CONTENDED_BREATHS;
+  if (h->contended == 0 && h->breath_ns - before > CONTENDED_NS) begin_contention(h);
 }
 
 /* The kernel would take the CPU away only at its tick. False: the round is cut. */
@@ -651,13 +664,16 @@ void tri_mark_run(struct tri_marker *m) {
   }
 }
 
+bool tri_mark_has_work(void) {
+  if (tri_work_available()) return true;
+  tri_int_store_rlx(&hungry, 1);
+  return false;
+}
+
+/* In a round that is cut pieces of objects may come back unscanned. */
 void tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
-  if (!tri_work_available()) {
-    tri_int_store_rlx(&hungry, 1);
-    return;
-  }
   struct hand h = new_hand(m);
-  while (m->scanned_bytes < bytes && drain_step(&h)) continue;
+  while (m->scanned_bytes < bytes && !tri_int_load_acq(&cut) && drain_step(&h)) continue;
   put_up(&h);
 }
 

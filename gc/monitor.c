@@ -100,9 +100,10 @@ static uint64_t refresh_stats_page(uint64_t now) {
   static uint64_t next;
   if (!tri_stats_page_exists()) return UINT64_MAX;
   if (now < next) return until(now, next);
-  bool changed = figures_have_changed();
-  tri_int_store_rel(&quiet, !changed);
-  if (!changed) return UINT64_MAX;
+  tri_int_store_rel(&quiet, 1);
+  tri_fence_seq(); /* who flushes after the comparison sees it */
+  if (!figures_have_changed()) return UINT64_MAX;
+  tri_int_store_rel(&quiet, 0);
   next = now + PAGE_PERIOD;
   tri_cycle_refresh_stats_page();
   return PAGE_PERIOD;

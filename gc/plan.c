@@ -217,6 +217,13 @@ static void tell_limited(void) {
       (unsigned long long)(tri_limit_bytes() >> 20), (unsigned long long)(use.mapped >> 20));
 }
 
+/* What it has been since the last cycle may have changed: the bucket drains, limits are lifted. */
+void tri_plan_cycle_begins(uint64_t now) {
+  tri_cpu_limit_update(&cpu_limit, (int64_t)now, 0, 0);
+  bool has_limit = tri_limit_bytes() != TRI_NO_LIMIT;
+  tri_int_store_rlx(&limiter_on, tri_plan_is_limited() && cpu_limit.limiting && has_limit);
+}
+
 void tri_plan_cycle_took(const struct tri_cycle_times *t, uint64_t num_gc) {
   bool was_by_limit = tri_plan_is_by_limit() || tri_plan_is_limited();
   uint64_t procs = tri_worker_procs(), quarter = (t->mark_done - t->mark) / 4;

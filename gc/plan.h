@@ -43,6 +43,8 @@ struct tri_cycle_times {
   uint64_t assist_cpu_ns;
   bool is_beside; /* from mark to mark_done the program ran */
 };
+/* A cycle begins: the CPU limiter is asked anew. By the holder of the cycle lock. */
+void tri_plan_cycle_begins(uint64_t now);
 void tri_plan_cycle_took(const struct tri_cycle_times *times, uint64_t num_gc);
 /* The CPU limiter is on: nobody assists, and the memory limit is not heeded for a while. Any thread. */
 bool tri_plan_is_limited(void);

@@ -77,7 +77,7 @@ void tri_shade_word(struct tri_shader *sh, uintptr_t word) {
 
 void tri_shade_put_up(struct tri_shader *sh) {
   if (sh->work.cur || sh->work.spare) tri_work_put_up(&sh->work);
-  if (tri_unlikely(sh->work.overflow)) tri_int_store_rel(&dropped, 1);
+  if (tri_unlikely(sh->work.overflow)) tri_shade_tell_dropped();
   sh->work.overflow = false;
   tri_fetch_add_rlx(&shaded_bytes, sh->marked_bytes);
   sh->marked_bytes = 0;
@@ -105,6 +105,10 @@ void tri_shade_take_nested(struct tri_shader *sh) {
   for (uint64_t i = 0; i < tri_min(n, NESTED); i++) tri_work_put(&sh->work, tri_load_acq(&nested_grey[i]));
   tri_store_rel(&nnested, 0);
   if (n > NESTED) tri_int_store_rel(&dropped, 1);
+}
+
+void tri_shade_tell_dropped(void) {
+  tri_int_store_rel(&dropped, 1);
 }
 
 bool tri_shade_take_dropped(void) {

@@ -26,6 +26,7 @@ void tri_shade_nested(uintptr_t word);
 void tri_shade_take_nested(struct tri_shader *s);
 /* World stopped: since the last call of this an object was marked and did not become grey work, for want of memory or
  * of room for nested ones; every marked object must be scanned again. */
+void tri_shade_tell_dropped(void);
 bool tri_shade_take_dropped(void);
 
 #endif

@@ -6,8 +6,8 @@
  * read-only. It is sealed against shrinking, which the reader should check before it maps. A page whose magic, version
  * or size are others is not this struct. `pid` tells a process's own page from one that a child has inherited.
  *
- * Reading: load `sequence`; if it is odd or 0, wait a little and begin anew; copy what is wanted; load `sequence` again
- * and begin anew if it has changed. The loads must not be reordered (acquire).
+ * Reading: load `sequence` (acquire); if it is odd or 0, wait a little and begin anew; copy what is wanted; after an
+ * acquire fence load `sequence` again, and begin anew if it has changed.
  */
 #ifndef TRICOLOR_STATS_PAGE_H
 #define TRICOLOR_STATS_PAGE_H
