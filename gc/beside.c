@@ -1,7 +1,12 @@
 /*
  * Marking beside the running program. Called by gc/cycle.c between a cycle's two stops. What the program writes
  * meanwhile it learns from barrier/page.c, or, where the program stores through tri_write, from gc/hybrid.c;
- * gc/worker.c marks. Pacing is the same for both; the rest of this note is about the page barrier.
+ * gc/worker.c marks.
+ *
+ * Pacing is the same for both: live bytes may grow from where the cycle began to the goal by the share of the expected
+ * work that is done. Who allocates beyond that assists (gc/assist.c) or, with the page barrier, waits: the further
+ * beyond, the longer, and when it is as far beyond as the whole way, until it is no more (gc/collector.c). Markers take
+ * a quarter of the CPUs where the program wants them all (gc/mark.c). The rest of this note is about the page barrier.
  *
  *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
  *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer

@@ -98,6 +98,12 @@ int tri_read_mem_stats(struct tri_mem_stats *stats) {
   return 0;
 }
 
+/* Of what was scanned; stacks that their threads scanned are not counted there. */
+static uint64_t roots_of(const struct tri_cycle_stats *c) {
+  uint64_t roots = c->stack_bytes + c->globals_bytes;
+  return roots < c->scanned_bytes ? roots : c->scanned_bytes;
+}
+
 /* Metrics: how each is computed from a snapshot. */
 
 #define COUNT(metric_id, expression)                    \
@@ -116,9 +122,9 @@ COUNT(heap_goal, s->cycles.heap_goal)
 COUNT(heap_live, s->cycles.heap_marked)
 COUNT(limiter, s->last_limited)
 COUNT(scan_globals, s->cycles.globals_bytes)
-COUNT(scan_heap, s->cycles.scanned_bytes)
+COUNT(scan_heap, s->cycles.scanned_bytes - roots_of(&s->cycles))
 COUNT(scan_stack, s->cycles.stack_bytes)
-COUNT(scan_total, s->cycles.globals_bytes + s->cycles.scanned_bytes + s->cycles.stack_bytes)
+COUNT(scan_total, s->cycles.scanned_bytes)
 COUNT(memory_free, s->memory.free)
 COUNT(memory_objects, s->memory.objects)
 COUNT(memory_released, s->memory.released)

@@ -154,6 +154,19 @@ struct tri_mem_stats {
 /* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
 TRI_API int tri_read_mem_stats(struct tri_mem_stats *stats);
 
+/* The pauses of the last 256 collections, after Go's debug.ReadGCStats. `size` as above. Nanoseconds. */
+struct tri_gc_stats {
+  size_t size;
+  unsigned long LastGC; /* when the last one ended: since 1970; 0: none yet */
+  unsigned long NumGC;
+  unsigned long PauseTotal;        /* of all collections */
+  unsigned long Pause[256];        /* the latest first; min(NumGC, 256) of them */
+  unsigned long PauseEnd[256];     /* when, as LastGC */
+  unsigned long PauseQuantiles[5]; /* of those: the shortest, quarters, the longest */
+};
+/* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
+TRI_API int tri_read_gc_stats(struct tri_gc_stats *stats);
+
 /* One of Go's runtime/metrics, by its name, which ends in its unit: "/memory/classes/total:bytes". */
 enum tri_metric_kind { TRI_METRIC_UNKNOWN, TRI_METRIC_COUNT, TRI_METRIC_DOUBLE };
 struct tri_metric {
