@@ -65,10 +65,10 @@ __extension__ static struct mcentral centrals[TRI_NUM_SPANCLASSES] = {
 
 static tri_aint being_swept;        /* spans in the hands of sweepers */
 static tri_aword born_marked_bytes; /* of the slots of spans that were born marked since the last flip */
-static tri_aword swept_live_bytes;  /* of the spans swept since the last flip */
-static tri_aword reclaim_credit;    /* pages of spans that died, less those of new ones, since the last flip */
-static tri_aint reclaim_next;       /* where unswept spans may be left: all before it are swept */
-static tri_aword deferred_bytes;    /* of large objects freed since marking began */
+static tri_aword swept_live_bytes, swept_dead_bytes; /* of the spans swept since the last flip */
+static tri_aword reclaim_credit; /* pages of spans that died, less those of new ones, since the last flip */
+static tri_aint reclaim_next;    /* where unswept spans may be left: all before it are swept */
+static tri_aword deferred_bytes; /* of large objects freed since marking began */
 
 static uint32_t sweepgen(void) {
   return tri_int_load_acq(&tri_state.sweepgen);
@@ -229,11 +229,12 @@ static bool freed_by_others(const struct tri_mspan *s) {
 static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n, uint64_t token) {
   bool room[BATCH];
   unsigned kept = 0, mine = 0, large = 0; /* large spans are never taken */
-  uint64_t live_bytes = 0;
+  uint64_t live_bytes = 0, dead_bytes = 0;
   for (unsigned i = 0; i < n; i++) {
     bool whole_span = tri_int_load_acq(&s[i]->state) == TRI_SPAN_LARGE;
     struct tri_sweep_result r = tri_mspan_sweep(s[i]);
     live_bytes += r.live * s[i]->elemsize;
+    dead_bytes += r.freed * s[i]->elemsize;
     if (r.live == 0 && (token == 0 || whole_span)) {
       bury(s[i], r.freed > 0);
     } else {
@@ -242,6 +243,7 @@ static unsigned sweep_taken(struct mcentral *m, struct tri_mspan **s, unsigned n
     }
   }
   tri_fetch_add_rlx(&swept_live_bytes, live_bytes);
+  tri_fetch_add_rlx(&swept_dead_bytes, dead_bytes);
   tri_int_fetch_add_acq_rel(&being_swept, -n);
   if (kept == 0) return 0;
   tri_lock_acquire(&m->lock);
@@ -337,12 +339,13 @@ static unsigned reclaim_class(unsigned i) {
 }
 
 /* While there are unswept spans a new one takes pages that dead ones had: as many are swept as that needs, as in Go, so
- * that the heap does not grow beside its garbage. Where a memory limit leaves little room, for as long as it takes. */
+ * that the heap does not grow beside its garbage. Where a memory limit leaves little room, all that is left is swept.
+ */
 static void reclaim(size_t npages) {
-  unsigned left = tri_mheap_is_short() ? UINT_MAX : RECLAIM_SPANS;
-  unsigned i = tri_int_load_rlx(&reclaim_next);
+  bool is_short = tri_mheap_is_short();
+  unsigned left = is_short ? UINT_MAX : RECLAIM_SPANS, i = tri_int_load_rlx(&reclaim_next);
   tri_fetch_add_rlx(&reclaim_credit, -(uint64_t)npages);
-  while ((int64_t)tri_load_rlx(&reclaim_credit) < 0 && i < TRI_NUM_SPANCLASSES && left > 0) {
+  while ((is_short || (int64_t)tri_load_rlx(&reclaim_credit) < 0) && i < TRI_NUM_SPANCLASSES && left > 0) {
     unsigned n = tri_mcentral_sweep_some(reclaim_class(i), tri_min(left, BATCH));
     left -= n;
     if (n == 0) tri_int_cas_acq_rel(&reclaim_next, i, i + 1);
@@ -502,6 +505,10 @@ struct tri_mspan *tri_mcentral_alloc_large_typed(size_t npages, unsigned type) {
   return new_span(0, npages, 1, 1, 0, type);
 }
 
+uint64_t tri_mcentral_swept_dead_bytes(void) {
+  return tri_load_rlx(&swept_dead_bytes);
+}
+
 uint64_t tri_mcentral_swept_live_bytes(void) {
   return tri_load_rlx(&swept_live_bytes);
 }
@@ -536,6 +543,7 @@ void tri_mcentral_flip_stw(void) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) tri_mcentral_drain_pending(i);
   tri_store_rlx(&deferred_bytes, 0);
   tri_store_rlx(&swept_live_bytes, 0);
+  tri_store_rlx(&swept_dead_bytes, 0);
   tri_store_rlx(&born_marked_bytes, 0);
   tri_store_rlx(&reclaim_credit, 0);
   tri_int_store_rlx(&reclaim_next, 0);

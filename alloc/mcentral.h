@@ -30,6 +30,8 @@ struct tri_mspan *tri_mcentral_alloc_large_typed(size_t npages, unsigned type);
 void tri_mcentral_free_large(struct tri_mspan *s);
 /* Bytes of the slots that sweeping has found live since the last flip. */
 uint64_t tri_mcentral_swept_live_bytes(void);
+/* What the collector reclaimed there. */
+uint64_t tri_mcentral_swept_dead_bytes(void);
 /* Bytes of spans that were born marked, whether handed out or not; no marker has counted them. Until the next flip. */
 uint64_t tri_mcentral_born_marked_bytes(void);
 /* Bytes of large objects that were freed while marking and whose pages wait for the end of the cycle. */

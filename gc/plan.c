@@ -8,7 +8,7 @@
  *
  * With a memory limit the goal is the lesser of two. The one by the limit depends on what else takes memory (free runs,
  * the rest of spans, tables, off-heap memory), so it is made anew as the program allocates, as in Go. There objects
- * that are dead and not swept yet count as heap; what sweeping has not come to is reckoned by its share of live bytes.
+ * that are dead and not swept yet count as heap.
  *
  * Live bytes near the limit, or above it, would mean one cycle after the other. While the CPU limiter's bucket is full,
  * the collector rests after each cycle for as long as that took: the goal is that by percent alone, and the heap may
@@ -70,10 +70,8 @@ void tri_plan_init(bool frees) {
 /* What of the dead objects still counts as heap. */
 static uint64_t unswept_dead(void) {
   if (plan.unswept_dead == 0) return 0;
-  uint64_t marked = plan.by_percent.heap_marked - plan.ballast, swept = tri_mcentral_swept_live_bytes();
   if (tri_mcentral_all_swept()) return plan.unswept_dead = 0;
-  if (swept >= marked) return plan.unswept_dead;
-  return plan.unswept_dead - tri_u64_of((double)plan.unswept_dead * (double)swept / (double)marked);
+  return tri_sub_sat(plan.unswept_dead, tri_mcentral_swept_dead_bytes());
 }
 
 static bool rests(void) {

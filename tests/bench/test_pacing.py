@@ -76,7 +76,8 @@ def check_run(output):
         check(sorted(by_form) == ["api", "malloc"], f"{load}: forms {sorted(by_form)}")
         for form, f in by_form.items():
             check(mib / 2 < f["rss_peak"] < 40 * mib, f"{load} {form}: RSS peak {f['rss_peak']} MiB with {mib} MiB live")
-            check(0 < f["gc"] <= 2, f"{load} {form}: GC share {f['gc']}")
+            none = load == "limit" and f["cycles"] == 0  # a busy machine does not get that far in a fifth of a second
+            check(none or 0 < f["gc"] <= 2, f"{load} {form}: GC share {f['gc']}")
             check(f["requests"] > 0 and f["max_us"] > 0, f"{load} {form}: {f}")
             if load == "limit":
                 check(f["memory_peak"] and f["memory_peak"] > mib, f"{form}: counted {f['memory_peak']} MiB")

@@ -467,6 +467,7 @@ Test(mcentral, spans_born_beside_the_marking_are_marked) {
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_sweep_some(c, 100);
   cr_assert(tri_mcentral_all_swept());
   cr_assert_eq(tri_mcentral_swept_live_bytes(), 20 * TRI_PAGE_SIZE, "of what is allocated and marked");
+  cr_assert_eq(tri_mcentral_swept_dead_bytes(), 20 * TRI_PAGE_SIZE, "of what is allocated and not");
   cr_assert(!large->born_marked);
 }
 
