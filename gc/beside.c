@@ -3,10 +3,11 @@
  * meanwhile it learns from barrier/page.c, or, where the program stores through tri_write, from gc/hybrid.c;
  * gc/worker.c marks.
  *
- * Pacing is the same for both: live bytes may grow from where the cycle began to the goal by the share of the expected
- * work that is done. Who allocates beyond that assists (gc/assist.c) or, with the page barrier, waits: the further
- * beyond, the longer, and when it is as far beyond as the whole way, until it is no more (gc/collector.c). Markers take
- * a quarter of the CPUs where the program wants them all (gc/mark.c). The rest of this note is about the page barrier.
+ * Pacing is the same for both (pacer/lead.c): live bytes may grow from where the cycle began to the goal by the share
+ * of the expected work that is done. Who allocates beyond that assists (gc/assist.c) or, with the page barrier, waits:
+ * the further beyond, the longer, and when it is as far beyond as the whole way, until it is no more (gc/collector.c).
+ * Markers take a quarter of the CPUs where the program wants them all (gc/mark.c). The rest of this note is about the
+ * page barrier.
  *
  *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
  *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer
@@ -42,6 +43,7 @@
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/state.h"
+#include "pacer/lead.h"
 
 /* So few pages are not worth another round. */
 #define FEW_DIRTY_BYTES ((uint64_t)256 << 10)
@@ -50,11 +52,6 @@
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
-/* Threads are not held up for less. */
-#define PACE_SLACK_BYTES ((uint64_t)1 << 20)
-#define PACE_SLACK_BY_LIMIT ((uint64_t)256 << 10)
-/* How far allocation is ahead is told in so many parts of the way to the goal. */
-#define PACE_STEP_MIN ((uint64_t)32 << 10)
 enum { ASSIST_STEP_BYTES = 1 << 10 };
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
@@ -283,27 +280,19 @@ void tri_beside_did(uint64_t scanned_bytes) {
   tri_fetch_add_rlx(&work_done, scanned_bytes);
 }
 
-static uint64_t pace_slack(void) {
-  return tri_plan_is_by_limit() ? PACE_SLACK_BY_LIMIT : PACE_SLACK_BYTES;
-}
-
-/* A cycle that begins beyond its goal has as much room as one can do with. */
-static uint64_t room_to_goal(uint64_t from, uint64_t goal) {
-  return goal > from + pace_slack() ? goal - from : pace_slack();
-}
-
 unsigned tri_beside_outrun_by(uint64_t heap_live) {
-  uint64_t from = tri_load_acq(&paced_from), goal = tri_load_rlx(&tri_state.goal), work = work_expected;
-  if (from == 0 || (int64_t)heap_live < 0 || goal == UINT64_MAX) return 0;
-  uint64_t room = room_to_goal(from, goal), done = tri_min(tri_load_rlx(&work_done), work);
-  uint64_t due = from + pace_slack();
-  if (work > 0) due += (uint64_t)((double)room * (double)done / (double)work);
-  if (heap_live <= due) return 0;
-  return 1 + (unsigned)tri_min((heap_live - due) / tri_max(room / TRI_BESIDE_FAR, PACE_STEP_MIN), TRI_BESIDE_FAR);
+  struct tri_lead_input in = {.triggered = tri_load_acq(&paced_from),
+                              .heap_live = heap_live,
+                              .heap_goal = tri_load_rlx(&tri_state.goal),
+                              .work_done = tri_load_rlx(&work_done),
+                              .work_expected = work_expected,
+                              .by_limit = tri_plan_is_by_limit()};
+  if (in.triggered == 0 || (int64_t)heap_live < 0 || in.heap_goal == UINT64_MAX) return 0;
+  return tri_lead(&in);
 }
 
 bool tri_beside_is_far_outrun(void) {
-  return tri_beside_outrun_by(tri_load_rlx(&tri_state.heap_live)) > TRI_BESIDE_FAR;
+  return tri_beside_outrun_by(tri_load_rlx(&tri_state.heap_live)) > TRI_LEAD_FAR;
 }
 
 bool tri_beside_is_outrun(uint64_t heap_live) {

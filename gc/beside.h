@@ -45,8 +45,7 @@ void tri_beside_not(uint64_t mark_ns);
 void tri_beside_did(uint64_t scanned_bytes);
 /* Any thread, where bytes are flushed: the heap has grown faster than marking got on; who allocates should wait. */
 bool tri_beside_is_outrun(uint64_t heap_live);
-/* 0: it has not; else from 1, by little, to more than TRI_BESIDE_FAR, by all that lay between trigger and goal. */
-enum { TRI_BESIDE_FAR = 64 };
+/* 0: it has not; else as tri_lead. */
 unsigned tri_beside_outrun_by(uint64_t heap_live);
 bool tri_beside_is_far_outrun(void);
 /* Markers, now and then: false when the heap has grown so far, or so much memory waits for the end of the cycle, that

@@ -1,0 +1,29 @@
+/*
+ * The lead of allocation over marking. While a cycle marks beside the program, live bytes may grow from where it began
+ * to the goal by the share of the expected work that is done:
+ *
+ *   due = triggered + room * done / expected + slack      room = goal - triggered, or the slack if that is more
+ *   lead = (heap_live - due) / (room / 64), in steps of 32 KiB at least
+ *
+ * The simpler of two rules (the other is assist_ratio.c): nothing is kept for each thread. Each that allocates asks,
+ * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough. [LEAD-1]
+ * whoever assists as long as the lead is beyond FAR keeps the heap below goal + room + slack + a step. Pure: no lock,
+ * no clock, no global.
+ */
+#include "pacer/lead.h"
+
+#include "pacer/arith.h"
+
+static uint64_t due_of(const struct tri_lead_input *in, uint64_t room, uint64_t slack) {
+  uint64_t expected = in->work_expected ? in->work_expected : in->triggered;
+  double share = in->work_done < expected ? (double)in->work_done / (double)expected : 1;
+  return tri_add_sat(in->triggered, tri_add_sat(tri_u64_of((double)room * share), slack));
+}
+
+unsigned tri_lead(const struct tri_lead_input *in) {
+  uint64_t slack = in->by_limit ? TRI_LEAD_SLACK_BY_LIMIT : TRI_LEAD_SLACK;
+  uint64_t room = tri_max_u64(tri_sub_sat(in->heap_goal, in->triggered), slack);
+  uint64_t ahead = tri_sub_sat(in->heap_live, due_of(in, room, slack));
+  if (ahead == 0) return 0;
+  return 1 + (unsigned)tri_min_u64(ahead / tri_max_u64(room / TRI_LEAD_FAR, TRI_LEAD_STEP_MIN), TRI_LEAD_FAR);
+}
