@@ -52,7 +52,7 @@
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
-enum { ASSIST_STEP_BYTES = 1 << 10 };
+enum { ASSIST_STEP_BYTES = 512 };
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
