@@ -8,7 +8,8 @@
  *
  * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
  * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
- * stops it there like anybody.
+ * stops it there like anybody. While a cycle marks beside the program, who is ahead of it (pacer/lead.c) assists in
+ * small steps, as long as there is work to take and it is far ahead; who cannot assist sleeps as well.
  *
  * State: `wanted` counts requests (any thread), `served` those that a cycle has answered (runner). The start lock is
  * only tried, never waited for.

@@ -6,9 +6,11 @@
  *   lead = (heap_live - due) / (room / 64), in steps of 32 KiB at least
  *
  * The simpler of two rules (the other is assist_ratio.c): nothing is kept for each thread. Each that allocates asks,
- * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough. [LEAD-1]
- * whoever assists as long as the lead is beyond FAR keeps the heap below goal + room + slack + a step. Pure: no lock,
- * no clock, no global.
+ * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough.
+ *
+ * [LEAD-1] while everybody assists as long as the lead is beyond FAR, the heap stays below goal + room + slack + a step.
+ *
+ * Pure: no lock, no clock, no global.
  */
 #include "pacer/lead.h"
 
