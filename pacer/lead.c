@@ -8,7 +8,8 @@
  * The simpler of two rules (the other is assist_ratio.c): nothing is kept for each thread. Each that allocates asks,
  * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough.
  *
- * [LEAD-1] while everybody assists as long as the lead is beyond FAR, the heap stays below goal + room + slack + a step.
+ * [LEAD-1] while everybody assists as long as the lead is beyond FAR, the heap stays below goal + room + slack + a
+ * step.
  *
  * Pure: no lock, no clock, no global.
  */

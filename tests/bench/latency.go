@@ -37,6 +37,16 @@ func valueOf(bucket int) uint64 {
 	return uint64(sub+bucket%sub) << (exponent - 1)
 }
 
+// addCounts returns how many it has added.
+func addCounts(sum, more *[buckets]uint64) uint64 {
+	total := uint64(0)
+	for b, n := range more {
+		sum[b] += n
+		total += n
+	}
+	return total
+}
+
 func percentile(count *[buckets]uint64, total uint64, share float64) uint64 {
 	seen, wanted := uint64(0), uint64(float64(total)*share)
 	for b, n := range count {

@@ -132,10 +132,7 @@ func report(load string, mib int, seconds float64, startedNs uint64) {
 	var count [buckets]uint64
 	var total, max uint64
 	for i := range workers {
-		for b, n := range workers[i].count {
-			count[b] += n
-			total += n
-		}
+		total += addCounts(&count, &workers[i].count)
 		if workers[i].max > max {
 			max = workers[i].max
 		}
