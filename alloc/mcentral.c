@@ -372,6 +372,7 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
   if (spanclass < 2 && tri_int_load_rlx(&tri_state.barrier)) tri_store_rlx(&s->bits[0].mark, 1);
   s->born_marked = marked;
   tri_mspan_init(s, spanclass, sweepgen());
+  if (spanclass > 1) tri_mheap_show_span(s);
   if (tri_unlikely(marked)) make_dirty(s);
   tri_lock_acquire(&m->lock);
   tri_store_rel(&s->owner, token);

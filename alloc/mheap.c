@@ -2,12 +2,13 @@
  * mheap: the bottom of the allocator. Spans are born here for mcentral (small) and for large objects, and die here
  * after a sweep or a free; below are the page allocator and os_linux.c.
  *
- * Two reservations, both in ownmap: the heap, and its tables [page allocator | page -> span]. The heap grows at its
- * end by mprotect, so it stays one mapping with one PROT_NONE tail.
+ * Three reservations, all in ownmap: the heap, its tables [page allocator | page -> span], and the table of cuts, which
+ * marking reads alone. The heap grows at its end by mprotect, so it stays one mapping with one PROT_NONE tail.
  *
  * Invariants: pages in use = pages of live spans + pages on their way back to the system (heap.releasing). Each page of
- * a live span has the span in the table, a free page a tombstone or, never used, NULL. Span structs and bit groups are
- * type-stable; rnext and rpending of a struct are never written here (a remote-free stack may still hold it).
+ * a live span has the span in the table, a free page a tombstone or, never used, NULL. Only pages of live spans of
+ * small slots have a cut. Span structs and bit groups are type-stable; rnext and rpending of a struct are never written
+ * here (a remote-free stack may still hold it).
  *
  * Locks: heap.lock (rank HEAP) guards all but tri_heap_range's readers; below it only fixalloc locks and ownmap's.
  * Memory order: the tables behind used_bytes are committed before it is stored (release); tri_mheap_span_of loads it
@@ -29,6 +30,7 @@
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
 #include "alloc/pagealloc_types.h"
+#include "alloc/pagecut.h"
 #include "internal/check.h"
 
 #define RESERVE_DEFAULT ((size_t)1 << 40)
@@ -56,7 +58,7 @@ static struct {
   size_t inuse_pages, nspans;
   char *meta;
   size_t meta_size;
-  size_t table_done;  /* bytes of the page -> span table committed */
+  size_t table_done;  /* bytes of the page -> span table committed, and of the cuts */
   size_t in_flight;   /* pages of heap.releasing */
   tri_aint releasing; /* 1 while a piece is on its way back to the system; futex word */
   size_t nwaiting;    /* threads that wait for it */
@@ -92,19 +94,32 @@ static size_t meta_bytes(size_t pages) {
   return tri_pagealloc_meta_size(pages) + table_bytes(pages);
 }
 
+static void unreserve(void *p, size_t size) {
+  if (p == NULL) return;
+  tri_ownmap_remove(p, size);
+  tri_os_unreserve(p, size);
+}
+
+static void *reserve_own(size_t size, size_t align) {
+  void *p = tri_os_reserve(size, align);
+  if (p == NULL || tri_ownmap_add(p, size)) return p;
+  tri_os_unreserve(p, size);
+  return NULL;
+}
+
 /* Reserves a heap of `size` bytes and its tables. */
 static bool reserve(size_t size) {
   size_t pages = size >> TRI_PAGE_SHIFT, meta_size = meta_bytes(pages);
-  void *base = tri_os_reserve(size, TRI_CHUNK_SIZE);
-  if (base == NULL) return false;
-  void *meta = tri_os_reserve(meta_size, TABLE_STEP);
-  if (meta == NULL || !tri_ownmap_add(base, size) || !tri_ownmap_add(meta, meta_size)) {
-    tri_ownmap_remove(base, size);
-    tri_os_unreserve(base, size);
-    if (meta != NULL) tri_os_unreserve(meta, meta_size);
+  void *base = reserve_own(size, TRI_CHUNK_SIZE);
+  void *meta = base != NULL ? reserve_own(meta_size, TABLE_STEP) : NULL;
+  void *cuts = meta != NULL ? reserve_own(table_bytes(pages), TABLE_STEP) : NULL;
+  if (cuts == NULL) {
+    unreserve(base, size);
+    unreserve(meta, meta_size);
     return false;
   }
   heap.meta = meta;
+  tri_heap_range.cuts = cuts;
   heap.meta_size = meta_size;
   heap.max_pages = pages;
   tri_heap_range.base = (uintptr_t)base;
@@ -141,7 +156,9 @@ static size_t page_of(uintptr_t addr) {
 static bool commit_table(size_t pages) {
   size_t need = table_bytes(pages);
   if (need <= heap.table_done) return true;
-  if (!tri_os_commit((char *)tri_heap_range.spans + heap.table_done, need - heap.table_done)) return false;
+  size_t add = need - heap.table_done;
+  if (!tri_os_commit((char *)tri_heap_range.spans + heap.table_done, add)) return false;
+  if (!tri_os_commit((char *)(uintptr_t)tri_heap_range.cuts + heap.table_done, add)) return false;
   heap.table_done = need;
   return true;
 }
@@ -327,6 +344,17 @@ struct tri_mspan *tri_mheap_alloc_typed_span(size_t npages, uint32_t nelems) {
   return alloc_span(npages, 1, nelems, true);
 }
 
+/* Until now the entries are 0, also those of pages whose last span is dead. */
+void tri_mheap_show_span(const struct tri_mspan *s) {
+  tri_aword *cut = &tri_heap_range.cuts[page_of(s->base)];
+  for (size_t i = 0; i < s->npages; i++) tri_store_rel(&cut[i], tri_pagecut(s, i));
+}
+
+static void hide_span(const struct tri_mspan *s) {
+  tri_aword *cut = &tri_heap_range.cuts[page_of(s->base)];
+  for (size_t i = 0; i < s->npages; i++) tri_store_rlx(&cut[i], 0);
+}
+
 static struct tri_mspan freed_pages, reclaimed_pages; /* tombstones: state DEAD for ever */
 
 bool tri_mheap_page_was_freed(uintptr_t addr) {
@@ -342,6 +370,7 @@ void tri_mheap_free_span(struct tri_mspan *s, bool reclaimed) {
   size_t page = page_of(s->base);
   tri_lock_acquire(&heap.lock);
   tri_check(page < heap.pages.pages && tri_heap_range.spans[page] == s);
+  if (s->spanclass > 1) hide_span(s);
   set_table(page, s->npages, reclaimed ? &reclaimed_pages : &freed_pages);
   tri_pagealloc_free(&heap.pages, page, s->npages);
   heap.inuse_pages -= s->npages;
@@ -511,14 +540,14 @@ void tri_mheap_trim_reserve(size_t keep_bytes) {
   keep = tri_max(keep, heap.pages.pages << TRI_PAGE_SHIFT);
   if (keep < old) {
     char *heap_end = (char *)tri_heap_range.base + keep;
-    char *table_end = (char *)tri_heap_range.spans + tri_max(table_bytes(keep >> TRI_PAGE_SHIFT), heap.table_done);
+    size_t tables = tri_max(table_bytes(keep >> TRI_PAGE_SHIFT), heap.table_done);
+    char *table_end = (char *)tri_heap_range.spans + tables;
     char *meta_end = heap.meta + heap.meta_size;
     heap.max_pages = keep >> TRI_PAGE_SHIFT;
     tri_heap_range.reserved_bytes = keep;
-    tri_os_unreserve(heap_end, old - keep);
-    tri_ownmap_remove(heap_end, old - keep);
-    tri_os_unreserve(table_end, (size_t)(meta_end - table_end));
-    tri_ownmap_remove(table_end, (size_t)(meta_end - table_end));
+    unreserve(heap_end, old - keep);
+    unreserve(table_end, (size_t)(meta_end - table_end));
+    unreserve((char *)(uintptr_t)tri_heap_range.cuts + tables, (size_t)(meta_end - table_end));
     heap.meta_size = (size_t)(table_end - heap.meta);
   }
   tri_lock_release(&heap.lock);
@@ -537,7 +566,7 @@ void tri_mheap_read_stats(struct tri_mheap_stats *ret) {
       .free_bytes = free_pages << TRI_PAGE_SHIFT,
       .released_bytes = released << TRI_PAGE_SHIFT,
       .nspans = heap.nspans,
-      .meta_bytes = heap.pages.meta_bytes + heap.table_done + tri_persistent_bytes(),
+      .meta_bytes = heap.pages.meta_bytes + 2 * heap.table_done + tri_persistent_bytes(),
   };
   tri_lock_release(&heap.lock);
 }
@@ -558,7 +587,10 @@ static size_t check_span(const struct tri_mspan *s, size_t page) {
   tri_check(s->npages > 0 && s->npages <= heap.pages.pages - page);
   tri_check(s->ngroups == (s->nelems <= 64 ? 1 : (s->nelems + 63) / 64));
   tri_check((s->bits == &s->bits0) == (s->ngroups == 1 && !tri_mspan_typed(s)));
-  for (size_t i = 0; i < s->npages; i++) tri_check(tri_heap_range.spans[page + i] == s);
+  for (size_t i = 0; i < s->npages; i++) {
+    uint64_t cut = tri_load_rlx(&tri_heap_range.cuts[page + i]);
+    tri_check(tri_heap_range.spans[page + i] == s && (cut == 0 || cut == tri_pagecut(s, i)));
+  }
   return s->npages;
 }
 
@@ -572,6 +604,7 @@ void tri_mheap_check(void) {
     struct tri_mspan *s = tri_heap_range.spans[page];
     if (s == &freed_pages || s == &reclaimed_pages) s = NULL;
     size_t n = s != NULL ? check_span(s, page) : 1;
+    tri_check(s != NULL || tri_load_rlx(&tri_heap_range.cuts[page]) == 0);
     const struct tri_chunk_bits *c = &heap.pages.chunks[page / TRI_CHUNK_PAGES];
     tri_check(((c->inuse[page / 64 % TRI_CHUNK_WORDS] >> (page % 64)) & 1) == (s != NULL));
     if (s != NULL) {

@@ -13,7 +13,8 @@ struct tri_heap_range {
   uintptr_t base;           /* of the collected heap, 4 MiB aligned */
   size_t reserved_bytes;    /* a multiple of 4 MiB */
   struct tri_mspan **spans; /* page number (from base) -> span, or NULL; committed up to used_bytes */
-  tri_aword used_bytes;     /* grown so far; the table is readable below */
+  tri_aword used_bytes;     /* grown so far; the tables are readable below */
+  tri_aword *cuts;          /* page number -> tri_pagecut of a live span of small slots, or 0 */
 };
 extern struct tri_heap_range tri_heap_range TRI_INTERNAL;
 
@@ -27,6 +28,8 @@ bool tri_mheap_init(size_t max_bytes);
 struct tri_mspan *tri_mheap_alloc_span(size_t npages, size_t align_pages, uint32_t nelems);
 /* The same for typed slots: `bits` is never bits0, and what tri_mspan_type_at reads is 0. */
 struct tri_mspan *tri_mheap_alloc_typed_span(size_t npages, uint32_t nelems);
+/* A small span is ready to be marked: its bits and its tag stay as they are until it is freed. */
+void tri_mheap_show_span(const struct tri_mspan *s);
 /* Gives the pages back. The caller has set state to DEAD (release) and holds the only reference, except stale ones
  * that check state. reclaimed: the collector freed it, not the program. */
 void tri_mheap_free_span(struct tri_mspan *s, bool reclaimed);

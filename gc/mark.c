@@ -37,6 +37,7 @@
 #include "alloc/mcentral.h"
 #include "barrier/page.h"
 #include "gc/beside.h"
+#include "gc/candidates.h"
 #include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/scan.h"
@@ -48,12 +49,12 @@
 #include "internal/lock.h"
 #include "internal/state.h"
 
-enum { WINDOW = 32, CANDIDATES = 64, CHUNK_WORDS = 64, FEW_WORDS = 8, SPINS = 2000 };
+enum { BATCH = TRI_CANDIDATES_AT_ONCE / TRI_SCAN_SMALL, CHUNK_WORDS = 64, SPINS = 2000 };
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
-enum { BREATH_OBJECTS = 64, BREATH_BYTES = 32 << 10, BREATH_NS = 50 * 1000 };
+enum { BREATH_STEPS = 4, BREATH_BYTES = 32 << 10, BREATH_NS = 50 * 1000 };
 enum { SLEEP_MIN_NS = 20 * 1000, SLEEP_MAX_NS = 400 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
-enum { PREFETCH_BYTES = 512, WITH_TYPE = UINT16_MAX };
+enum { PREFETCH_BYTES = 512 };
 static const size_t SCAN_AHEAD = 1024;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
@@ -64,8 +65,8 @@ static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
 static tri_aint hungry;                       /* a thread wanted to assist, and found nothing */
 static tri_aint put_off;                      /* pieces of large objects come again: they are not counted */
 static tri_aint cut;                          /* the round BESIDE ends */
-/* By tri_grey_class: bytes to prefetch; bytes to scan, or WITH_TYPE. Constant after the first tri_mark_begin. */
-static uint16_t prefetch_bytes[TRI_GREY_CLASSES], scan_bytes[TRI_GREY_CLASSES];
+/* By tri_grey_class: bytes to prefetch. Constant after the first tri_mark_begin. */
+static uint16_t prefetch_bytes[TRI_GREY_CLASSES];
 /* Constant during a round. */
 static unsigned markers, cpus;
 static enum tri_round round_kind;
@@ -79,110 +80,43 @@ struct whole {
   uintptr_t start;
 };
 
+/* Grey entries that were taken together, and whose objects were prefetched. */
+struct batch {
+  unsigned nsmall, nother;
+  size_t small_bytes;
+  uintptr_t small[BATCH]; /* for tri_scan_small */
+  uintptr_t other[BATCH];
+};
+
 /* What a marker has at hand; on its stack, which is no root. */
 struct hand {
   struct tri_marker *m;
-  uintptr_t base, used; /* the heap's range */
-  unsigned ncandidates; /* below CANDIDATES between calls */
-  unsigned first, filled;
   bool careful;                    /* some pages of the heap cannot be read */
   struct whole run_of;             /* what scan_run is given parts of */
   uint64_t breath_bytes;           /* a round BESIDE: scanned_bytes when the cut was last looked for */
   uint64_t breath_ns;              /* and when the CPU was last given up */
   uint64_t start_ns, start_cpu_ns; /* of the round BESIDE, or of contention in it */
   unsigned contended;              /* so many breaths long others are taken to wait for this CPU */
-  uintptr_t window[WINDOW];        /* grey entries, a ring */
-  uintptr_t candidate[CANDIDATES + CHUNK_WORDS + TRI_SCAN_SLACK];
+  unsigned due;                    /* which batch is to be scanned next; the other one is empty, between steps */
+  struct batch batch[2];
+  struct tri_candidates candidates;
 };
 
-static struct hand new_hand(struct tri_marker *m) {
-  struct hand h;
-  h.m = m;
-  h.base = tri_heap_range.base;
-  h.used = round_used;
-  h.ncandidates = h.first = h.filled = 0;
-  h.careful = tri_roots_any_protected();
-  h.run_of = (struct whole){0};
-  h.breath_bytes = 0;
-  h.breath_ns = 0;
-  h.contended = 0;
-  h.start_ns = h.start_cpu_ns = 0;
-  return h;
-}
-
-/* A candidate whose slot is known. */
-struct found {
-  struct tri_bitgroup *group;
-  uint64_t bit;
-  uintptr_t grey;
-  size_t bytes;
-};
-
-static unsigned find_spans(const struct hand *h, uintptr_t *candidate, struct tri_mspan **span) {
-  struct tri_mspan **table = tri_heap_range.spans;
-  unsigned n = 0;
-  for (unsigned i = 0; i < h->ncandidates; i++) {
-    uintptr_t w = h->candidate[i];
-    struct tri_mspan *s = table[(w - h->base) >> TRI_PAGE_SHIFT];
-    candidate[n] = w;
-    span[n] = s;
-    __builtin_prefetch(s);
-    n += s != NULL;
-  }
-  return n;
-}
-
-/* The span of each that has typed slots moves to the same place in `span`. */
-static unsigned find_slots(const uintptr_t *candidate, struct tri_mspan **span, unsigned n, struct found *ret) {
-  unsigned out = 0;
-  for (unsigned i = 0; i < n; i++) {
-    struct tri_slot s;
-    if (!tri_slot_in_span(span[i], candidate[i], &s)) continue;
-    __builtin_prefetch(s.group, 1);
-    if (tri_unlikely(tri_mspan_typed(s.span))) {
-      __builtin_prefetch((const void *)tri_mspan_type_at(s.span, s.index));
-      span[out] = s.span;
-    }
-    ret[out++] = (struct found){s.group, s.bit, tri_grey(tri_slot_start(&s), s.span->tag), s.span->elemsize};
-  }
-  return out;
-}
-
-/* Sets marks in one group; returns those that this marker set. */
-static uint64_t set_marks(struct tri_bitgroup *g, uint64_t bits) {
-  uint64_t mark = tri_load_rlx(&g->mark);
-  bits &= ~mark;
-  if (!bits) return 0;
-  if (marks_are_shared) return bits & ~tri_fetch_or_rlx(&g->mark, bits);
-  tri_store_rlx(&g->mark, mark | bits);
-  return bits;
-}
-
-/* The type's number was asked for when the slot was found. */
-TRI_INLINE void put_typed(struct tri_marker *m, const struct tri_mspan *s, uintptr_t start) {
-  unsigned type = *tri_mspan_type_at(s, tri_mspan_index(s, start));
-  tri_work_put(&m->work, tri_grey_typed(start, s->tag, type));
-}
-
-/* Neighbours in the heap are often found together: their marks are set at one go. [MARK-2] */
-static void mark_slots(struct tri_marker *m, const struct found *f, struct tri_mspan **span, unsigned n) {
-  for (unsigned i = 0, end; i < n; i = end) {
-    struct tri_bitgroup *g = f[i].group;
-    uint64_t bits = f[i].bit;
-    for (end = i + 1; end < n && f[end].group == g; end++) bits |= f[end].bit;
-    uint64_t in_use = *(const volatile uint64_t *)&g->alloc & ~tri_load_rlx(&g->rfree);
-    uint64_t won = set_marks(g, bits & (in_use | free_too));
-    for (unsigned k = i; won && k < end; k++) {
-      if (!(won & f[k].bit)) continue;
-      won &= ~f[k].bit; /* the same slot may come again */
-      if (in_use & f[k].bit) m->marked_bytes += f[k].bytes;
-      if (tri_likely(tri_grey_is_plain(f[k].grey))) {
-        tri_work_put(&m->work, f[k].grey);
-      } else if (!tri_grey_noscan(f[k].grey)) {
-        put_typed(m, span[k], tri_grey_address(f[k].grey));
-      }
-    }
-  }
+static void init_hand(struct hand *h, struct tri_marker *m) {
+  h->m = h->candidates.m = m;
+  h->candidates.base = tri_heap_range.base;
+  h->candidates.used = round_used;
+  h->candidates.free_too = free_too;
+  h->candidates.shared = marks_are_shared;
+  h->candidates.n = 0;
+  h->careful = tri_roots_any_protected();
+  h->run_of = (struct whole){0};
+  h->breath_bytes = 0;
+  h->breath_ns = 0;
+  h->contended = 0;
+  h->start_ns = h->start_cpu_ns = 0;
+  h->due = 0;
+  for (int i = 0; i < 2; i++) h->batch[i].nsmall = h->batch[i].nother = 0;
 }
 
 static void share_if_asked(struct hand *h) {
@@ -191,22 +125,20 @@ static void share_if_asked(struct hand *h) {
   tri_int_store_rlx(&hungry, 0);
 }
 
-/* The candidates become marked slots and grey work, in three passes: each asks for the memory that the next reads. */
 TRI_NOINLINE static void mark_candidates(struct hand *h) {
-  uintptr_t candidate[CANDIDATES + CHUNK_WORDS];
-  struct tri_mspan *span[CANDIDATES + CHUNK_WORDS];
-  struct found found[CANDIDATES + CHUNK_WORDS];
-  unsigned n = find_spans(h, candidate, span);
-  n = find_slots(candidate, span, n, found);
-  h->ncandidates = 0;
-  mark_slots(h->m, found, span, n);
+  tri_candidates_mark(&h->candidates);
   share_if_asked(h);
 }
 
+TRI_INLINE void added_candidates(struct hand *h, size_t n) {
+  h->candidates.n += (unsigned)n;
+  if (tri_candidates_are_many(&h->candidates)) mark_candidates(h);
+}
+
 TRI_INLINE void add_candidate(struct hand *h, uintptr_t w) {
-  if (w - h->base >= h->used) return;
-  h->candidate[h->ncandidates++] = w;
-  if (h->ncandidates >= CANDIDATES) mark_candidates(h);
+  if (w - h->candidates.base >= h->candidates.used) return;
+  h->candidates.word[h->candidates.n] = w;
+  added_candidates(h, 1);
 }
 
 /* The processor's own prefetching ends with each page, and is late where two markers stream. */
@@ -216,42 +148,26 @@ TRI_INLINE void prefetch_ahead(uintptr_t lo, uintptr_t hi) {
 }
 
 TRI_INLINE void scan_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
+  struct tri_candidates *c = &h->candidates;
   h->m->scanned_bytes += hi - lo;
   while (lo < hi) {
     size_t n = tri_min((hi - lo) / sizeof(void *), CHUNK_WORDS);
-    uintptr_t *out = h->candidate + h->ncandidates;
     if (hi - lo > SCAN_AHEAD) prefetch_ahead(lo, hi);
-    h->ncandidates += (unsigned)tri_scan_words((const void *)lo, n, h->base, h->used, out);
+    added_candidates(h, tri_scan_words((const void *)lo, n, c->base, c->used, c->word + c->n));
     lo += n * sizeof(void *);
-    if (h->ncandidates >= CANDIDATES) mark_candidates(h);
   }
-}
-
-/* Where setting up the wide scan would cost more than it saves. */
-TRI_INLINE void scan_few_words(struct hand *h, uintptr_t lo, size_t n) {
-  unsigned found = h->ncandidates;
-  uintptr_t base = h->base, used = h->used;
-  for (size_t i = 0; i < n; i++) {
-    uintptr_t w = ((const volatile tri_scan_word *)lo)[i];
-    h->candidate[found] = w;
-    found += w - base < used;
-  }
-  h->m->scanned_bytes += n * sizeof(void *);
-  h->ncandidates = found;
-  if (found >= CANDIDATES) mark_candidates(h);
 }
 
 /* At most CHUNK_WORDS words, of which those in the mask count. */
 TRI_INLINE void scan_mask(struct hand *h, uintptr_t lo, uint64_t mask) {
-  unsigned found = h->ncandidates;
-  uintptr_t base = h->base, used = h->used;
+  struct tri_candidates *c = &h->candidates;
+  unsigned found = 0;
   for (; mask; mask &= mask - 1) {
     uintptr_t w = ((const volatile tri_scan_word *)lo)[__builtin_ctzll(mask)];
-    h->candidate[found] = w;
-    found += w - base < used;
+    c->word[c->n + found] = w;
+    found += w - c->base < c->used;
   }
-  h->ncandidates = found;
-  if (found >= CANDIDATES) mark_candidates(h);
+  added_candidates(h, found);
 }
 
 TRI_INLINE uint64_t low_bits(size_t n) {
@@ -303,7 +219,7 @@ static void scan_stack_words(struct hand *h, uintptr_t lo, uintptr_t hi) {
   uintptr_t words[CHUNK_WORDS + TRI_SCAN_SLACK];
   while (lo < hi) {
     size_t n = tri_min((hi - lo) / sizeof(void *), CHUNK_WORDS);
-    size_t in = tri_scan_words((const void *)lo, n, h->base, h->used + 1, words);
+    size_t in = tri_scan_words((const void *)lo, n, h->candidates.base, h->candidates.used + 1, words);
     lo += n * sizeof(void *);
     for (size_t i = 0; i < in; i++) {
       add_candidate(h, words[i]);
@@ -391,23 +307,32 @@ TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
   scan_readable_part(h, whole_slot(s.span, s.index), entry, tri_slot_start(&s) + s.span->elemsize);
 }
 
-TRI_INLINE void scan_object(struct hand *h, uintptr_t grey) {
+/* Of any size, but meant for those that are not for tri_scan_small. */
+static void scan_other(struct hand *h, uintptr_t grey) {
   uintptr_t start = tri_grey_address(grey);
   unsigned c = tri_grey_class(grey);
   if (tri_unlikely(h->careful)) {
     scan_readable(h, start);
-  } else if (tri_likely(c)) {
-    size_t bytes = scan_bytes[c];
-    if (bytes <= FEW_WORDS * sizeof(void *)) {
-      scan_few_words(h, start, bytes / sizeof(void *));
-    } else if (bytes != WITH_TYPE) {
-      scan_words(h, start, start + bytes);
-    } else {
-      scan_small_typed(h, grey);
-    }
-  } else {
+  } else if (tri_unlikely(c == 0)) {
     scan_large(h, start);
+  } else if (c & TRI_GREY_TYPED) {
+    scan_small_typed(h, grey);
+  } else {
+    scan_words(h, start, start + tri_class_size[c]);
   }
+}
+
+/* Leaves it empty. */
+static void scan_batch(struct hand *h, struct batch *b) {
+  struct tri_candidates *c = &h->candidates;
+  if (b->nsmall > 0) {
+    size_t n = tri_scan_small(b->small, b->nsmall, c->base, c->used, c->word + c->n);
+    h->m->scanned_bytes += b->small_bytes;
+    b->nsmall = 0;
+    added_candidates(h, n);
+  }
+  for (unsigned i = 0; i < b->nother; i++) scan_other(h, b->other[i]);
+  b->nother = 0;
 }
 
 /* The marked objects on the pages [lo, hi) of a span, as far as they lie there. Whether they are still allocated is not
@@ -488,30 +413,39 @@ TRI_INLINE void prefetch_object(uintptr_t grey) {
   } while (p < end);
 }
 
-/* The next grey entry to scan, asked for long enough ago to be in the cache; 0 when there is none at hand. */
-TRI_INLINE uintptr_t next_grey(struct hand *h) {
-  while (h->filled < WINDOW) {
-    uintptr_t fresh = tri_work_get(&h->m->work);
-    if (!fresh) break;
-    prefetch_object(fresh);
-    h->window[(h->first + h->filled++) % WINDOW] = fresh;
+/* Of an empty batch. */
+TRI_INLINE void fill_batch(struct hand *h, struct batch *b) {
+  uintptr_t grey[BATCH];
+  unsigned n = tri_work_get_many(&h->m->work, grey, BATCH), nsmall = 0, nother = 0;
+  size_t words = 0;
+  for (unsigned i = 0; i < n; i++) {
+    prefetch_object(grey[i]);
+    unsigned w = tri_scan_small_words[tri_grey_class(grey[i])];
+    bool is_small = w > 0 && !h->careful;
+    b->small[nsmall] = b->other[nother] = grey[i];
+    nsmall += is_small;
+    nother += !is_small;
+    words += w;
   }
-  if (h->filled == 0) return 0;
-  uintptr_t due = h->window[h->first];
-  h->first = (h->first + 1) % WINDOW;
-  h->filled--;
-  return due;
+  b->nsmall = nsmall;
+  b->nother = nother;
+  b->small_bytes = words * sizeof(void *);
 }
 
-/* False: this marker has no grey object and no candidate, and the global stack nothing to take. */
+TRI_INLINE bool batch_is_empty(const struct batch *b) {
+  return b->nsmall + b->nother == 0;
+}
+
+/* Asks for the next grey objects, then scans those that it has asked for a step ago. False: this marker has no grey
+ * object and no candidate, and the global stack nothing to take. */
 TRI_INLINE bool drain_step(struct hand *h) {
-  uintptr_t grey = next_grey(h);
-  if (grey) {
-    scan_object(h, grey);
-  } else if (h->ncandidates > 0) {
+  struct batch *due = &h->batch[h->due], *next = &h->batch[h->due ^= 1];
+  fill_batch(h, next);
+  if (!batch_is_empty(due)) {
+    scan_batch(h, due);
+  } else if (batch_is_empty(next)) {
+    if (h->candidates.n == 0) return false;
     mark_candidates(h);
-  } else {
-    return false;
   }
   return true;
 }
@@ -585,7 +519,7 @@ TRI_NOINLINE static bool breathe(struct hand *h) {
 /* drain, but false when the round was cut. */
 static bool drain_beside(struct hand *h) {
   for (unsigned n = 1;; n++) {
-    if ((n % BREATH_OBJECTS == 0 || h->m->scanned_bytes - h->breath_bytes > BREATH_BYTES) && !breathe(h)) return false;
+    if ((n % BREATH_STEPS == 0 || h->m->scanned_bytes - h->breath_bytes > BREATH_BYTES) && !breathe(h)) return false;
     if (!drain_step(h)) return true;
   }
 }
@@ -617,27 +551,28 @@ static void run_to_the_end(struct hand *h) {
   } while (wait_for_work());
 }
 
+static void put_up_batch(struct hand *h, struct batch *b) {
+  tri_work_put_many(&h->m->work, b->small, b->nsmall);
+  tri_work_put_many(&h->m->work, b->other, b->nother);
+  b->nsmall = b->nother = 0;
+}
+
 /* What this marker has at hand is left to the next round. */
 static void put_up(struct hand *h) {
-  if (h->ncandidates > 0) mark_candidates(h);
-  for (; h->filled > 0; h->filled--) {
-    tri_work_put(&h->m->work, h->window[h->first]);
-    h->first = (h->first + 1) % WINDOW;
-  }
+  if (h->candidates.n > 0) mark_candidates(h);
+  for (int i = 0; i < 2; i++) put_up_batch(h, &h->batch[i]);
   tri_work_put_up(&h->m->work);
 }
 
 static void fill_tables(void) {
   prefetch_bytes[0] = PREFETCH_BYTES;
-  for (unsigned c = 1; c < TRI_NUM_CLASSES; c++) {
+  for (unsigned c = 1; c < TRI_NUM_CLASSES; c++)
     prefetch_bytes[c] = prefetch_bytes[c + TRI_GREY_TYPED] = (uint16_t)tri_min(tri_class_size[c], PREFETCH_BYTES);
-    scan_bytes[c] = tri_class_size[c];
-    scan_bytes[c + TRI_GREY_TYPED] = WITH_TYPE;
-  }
 }
 
 void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus) {
   tri_scan_init();
+  tri_candidates_init();
   if (!prefetch_bytes[0]) fill_tables();
   markers = nmarkers;
   cpus = ncpus;
@@ -653,7 +588,8 @@ void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus) {
 }
 
 void tri_mark_run(struct tri_marker *m) {
-  struct hand h = new_hand(m);
+  struct hand h;
+  init_hand(&h, m);
   if (round_kind == TRI_ROUND_ROOTS) run_roots(&h);
   if (round_kind == TRI_ROUND_BESIDE) run_beside(&h);
   if (round_kind == TRI_ROUND_TO_THE_END) {
@@ -672,7 +608,8 @@ bool tri_mark_has_work(void) {
 
 /* In a round that is cut pieces of objects may come back unscanned. */
 void tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
-  struct hand h = new_hand(m);
+  struct hand h;
+  init_hand(&h, m);
   while (m->scanned_bytes < bytes && !tri_int_load_acq(&cut) && drain_step(&h)) continue;
   put_up(&h);
 }
@@ -691,7 +628,8 @@ static void add_word(uintptr_t word, void *hand) {
 }
 
 void tri_mark_words(struct tri_marker *m) {
-  struct hand h = new_hand(m);
+  struct hand h;
+  init_hand(&h, m);
   tri_roots_each_word(add_word, &h);
   mark_candidates(&h);
 }
@@ -701,7 +639,7 @@ static void regrey_span(struct tri_mspan *s, void *hand) {
   if (tri_mspan_noscan(s)) return;
   for (uint32_t g = 0; g < s->ngroups; g++)
     for (uint64_t b = tri_load_rlx(&s->bits[g].mark); b; b &= b - 1) {
-      scan_object(h, tri_types_grey(s, g * 64 + (uint32_t)__builtin_ctzll(b)));
+      scan_other(h, tri_types_grey(s, g * 64 + (uint32_t)__builtin_ctzll(b)));
       drain(h);
     }
 }
@@ -711,7 +649,8 @@ bool tri_mark_recover(struct tri_marker *m, unsigned n) {
   for (unsigned i = 0; i < n; i++) dropped |= m[i].work.overflow;
   if (!dropped) return false;
   for (unsigned i = 0; i < n; i++) m[i].work.overflow = false;
-  struct hand h = new_hand(&m[0]);
+  struct hand h;
+  init_hand(&h, &m[0]);
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, regrey_span, &h);
   return true;
 }

@@ -11,6 +11,8 @@
  */
 #include "gc/scan.h"
 
+#include "alloc/sizeclass.h"
+
 TRI_INLINE size_t scan_rest(const volatile tri_scan_word *p, size_t n, uintptr_t base, uintptr_t used, uintptr_t *out) {
   size_t found = 0;
   for (size_t i = 0; i < n; i++) {
@@ -28,7 +30,24 @@ static size_t scan_plain(const void *p, size_t n, uintptr_t base, uintptr_t used
   return found + scan_rest(words + i, n - i, base, used, out + found);
 }
 
+uint8_t tri_scan_small_words[TRI_GREY_CLASSES];
+
+TRI_INLINE const char *start_of(uintptr_t grey) {
+  return (const char *)tri_grey_address(grey);
+}
+TRI_INLINE unsigned words_of(uintptr_t grey) {
+  return tri_scan_small_words[tri_grey_class(grey)];
+}
+
+static size_t scan_small_plain(const uintptr_t *grey, unsigned n, uintptr_t base, uintptr_t used, uintptr_t *out) {
+  size_t found = 0;
+  for (unsigned i = 0; i < n; i++)
+    found += scan_rest((const void *)start_of(grey[i]), words_of(grey[i]), base, used, out + found);
+  return found;
+}
+
 tri_scan_fn *tri_scan_words = scan_plain;
+tri_scan_small_fn *tri_scan_small = scan_small_plain;
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -46,6 +65,28 @@ __attribute__((target("avx512f,avx512vl,popcnt"))) static size_t scan_avx512(con
     found += (size_t)__builtin_popcount(in);
   }
   return found + scan_rest((const volatile tri_scan_word *)words + i, n - i, base, used, out + found);
+}
+
+/* Lanes without a word read as 0, which is below the heap. */
+__attribute__((target("avx512f,avx512vl,popcnt"))) static size_t scan_small_avx512(const uintptr_t *grey, unsigned n,
+                                                                                   uintptr_t base, uintptr_t used,
+                                                                                   uintptr_t *out) {
+  const __m256i bases = _mm256_set1_epi64x((long long)base), limit = _mm256_set1_epi64x((long long)used);
+  const uintptr_t *from = out;
+  for (unsigned i = 0; i < n; i++) {
+    unsigned words = words_of(grey[i]), lanes = (1u << words) - 1;
+    const char *p = start_of(grey[i]);
+    __m256i w = _mm256_maskz_loadu_epi64((__mmask8)(lanes & 15), p);
+    __mmask8 in = _mm256_cmplt_epu64_mask(_mm256_sub_epi64(w, bases), limit);
+    _mm256_storeu_si256((__m256i *)out, _mm256_maskz_compress_epi64(in, w));
+    out += (unsigned)__builtin_popcount(in);
+    if (words <= 4) continue;
+    w = _mm256_maskz_loadu_epi64((__mmask8)(lanes >> 4), p + sizeof(__m256i));
+    in = _mm256_cmplt_epu64_mask(_mm256_sub_epi64(w, bases), limit);
+    _mm256_storeu_si256((__m256i *)out, _mm256_maskz_compress_epi64(in, w));
+    out += (unsigned)__builtin_popcount(in);
+  }
+  return (size_t)(out - from);
 }
 
 /* For a mask of words: the 32-bit halves of those words, in order, then anything. */
@@ -77,18 +118,56 @@ __attribute__((target("avx2,popcnt"))) static size_t scan_avx2(const void *p, si
   return found + scan_rest((const volatile tri_scan_word *)words + i, n - i, base, used, out + found);
 }
 
-tri_scan_fn *tri_scan_version(unsigned i) {
+/* For a number of words: a lane of all ones for each. */
+static const int64_t lanes_of[8] __attribute__((aligned(32))) = {-1, -1, -1, -1, 0, 0, 0, 0};
+
+__attribute__((target("avx2,popcnt"))) static inline uintptr_t *scan_four_avx2(const void *p, unsigned n, __m256i bases,
+                                                                               __m256i limit, uintptr_t *out) {
+  __m256i lanes = _mm256_loadu_si256((const __m256i *)(lanes_of + 4 - n));
+  __m256i w = _mm256_maskload_epi64((const long long *)p, lanes);
+  __m256i in = _mm256_cmpgt_epi64(limit, _mm256_sub_epi64(w, bases));
+  unsigned mask = (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(in));
+  __m256i order = _mm256_load_si256((const __m256i *)compress[mask]);
+  _mm256_storeu_si256((__m256i *)out, _mm256_permutevar8x32_epi32(w, order));
+  return out + __builtin_popcount(mask);
+}
+
+__attribute__((target("avx2,popcnt"))) static size_t scan_small_avx2(const uintptr_t *grey, unsigned n, uintptr_t base,
+                                                                     uintptr_t used, uintptr_t *out) {
+  const uintptr_t top = (uintptr_t)1 << 63, *from = out;
+  const __m256i bases = _mm256_set1_epi64x((long long)(base + top));
+  const __m256i limit = _mm256_set1_epi64x((long long)(used ^ top));
+  for (unsigned i = 0; i < n; i++) {
+    const char *p = start_of(grey[i]);
+    unsigned words = words_of(grey[i]);
+    out = scan_four_avx2(p, words < 4 ? words : 4, bases, limit, out);
+    if (words > 4) out = scan_four_avx2(p + sizeof(__m256i), words - 4, bases, limit, out);
+  }
+  return (size_t)(out - from);
+}
+
+static const struct tri_scan_version versions[] = {
+    {scan_plain, scan_small_plain}, {scan_avx2, scan_small_avx2}, {scan_avx512, scan_small_avx512}};
+
+const struct tri_scan_version *tri_scan_version(unsigned i) {
   __builtin_cpu_init();
-  if (i == 0) return scan_plain;
-  if (i == 1) return __builtin_cpu_supports("avx2") ? scan_avx2 : NULL;
-  return i == 2 && __builtin_cpu_supports("avx512vl") ? scan_avx512 : NULL;
+  bool has = i == 0 || (i == 1 && __builtin_cpu_supports("avx2")) || (i == 2 && __builtin_cpu_supports("avx512vl"));
+  return has ? &versions[i] : NULL;
 }
 #else
-tri_scan_fn *tri_scan_version(unsigned i) {
-  return i == 0 ? scan_plain : NULL;
+static const struct tri_scan_version plain = {scan_plain, scan_small_plain};
+
+const struct tri_scan_version *tri_scan_version(unsigned i) {
+  return i == 0 ? &plain : NULL;
 }
 #endif
 
 void tri_scan_init(void) {
-  for (unsigned i = 0; tri_scan_version(i); i++) tri_scan_words = tri_scan_version(i);
+  const struct tri_scan_version *v;
+  for (unsigned c = 1; c < TRI_NUM_CLASSES && tri_class_size[c] <= TRI_SCAN_SMALL * sizeof(void *); c++)
+    tri_scan_small_words[c] = (uint8_t)(tri_class_size[c] / sizeof(void *));
+  for (unsigned i = 0; (v = tri_scan_version(i)); i++) {
+    tri_scan_words = v->words;
+    tri_scan_small = v->small;
+  }
 }

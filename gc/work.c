@@ -88,6 +88,30 @@ uintptr_t tri_work_get_slow(struct tri_work *w) {
   return w->cur->entry[--w->cur->n];
 }
 
+bool tri_work_put_many(struct tri_work *w, const uintptr_t *grey, unsigned n) {
+  struct tri_workbuf *b = w->cur;
+  if (tri_likely(b && TRI_WORKBUF_ENTRIES - b->n >= n)) {
+    memcpy(&b->entry[b->n], grey, n * sizeof grey[0]);
+    b->n += n;
+    return true;
+  }
+  bool all = true;
+  for (unsigned i = 0; i < n; i++) all &= tri_work_put(w, grey[i]);
+  return all;
+}
+
+unsigned tri_work_get_many(struct tri_work *w, uintptr_t *ret, unsigned max) {
+  struct tri_workbuf *b = w->cur;
+  if (tri_likely(b && b->n > 0)) {
+    unsigned n = (unsigned)tri_min(b->n, max);
+    b->n -= n;
+    for (unsigned i = 0; i < n; i++) ret[i] = b->entry[b->n + n - 1 - i];
+    return n;
+  }
+  ret[0] = tri_work_get_slow(w);
+  return ret[0] != 0;
+}
+
 void tri_work_share(struct tri_work *w) {
   if (w->spare && w->spare->n > 0) {
     push(&full_stack, w->spare);

@@ -76,6 +76,11 @@ TRI_INLINE uintptr_t tri_work_get(struct tri_work *w) {
   return b->entry[--b->n];
 }
 
+/* The same for many. put: false when some were dropped. get: how many, at most `max`; fewer do not mean that there are
+ * no more, but 0 does. */
+bool tri_work_put_many(struct tri_work *w, const uintptr_t *grey, unsigned n);
+unsigned tri_work_get_many(struct tri_work *w, uintptr_t *ret, unsigned max);
+
 /* Gives half of a well-filled buffer to the global stack, for markers that wait. */
 void tri_work_share(struct tri_work *w);
 /* End of marking: buffers go back empty. `overflow` stays, for tri_mark_recover. */

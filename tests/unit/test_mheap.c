@@ -12,6 +12,7 @@
 #include "alloc/mheap.h"
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
+#include "alloc/pagecut.h"
 #include "tests/support/child.h"
 
 #define MIB ((size_t)1 << 20)
@@ -120,6 +121,43 @@ Test(mheap, typed_spans_have_types_and_bits) {
       tri_int_store_rel(&s[c]->state, TRI_SPAN_DEAD);
       tri_mheap_free_span(s[c], false);
     }
+  }
+}
+
+static struct tri_mspan *shown_span(unsigned spanclass) {
+  unsigned c = tri_spanclass_size_class(spanclass);
+  struct tri_mspan *s = tri_spanclass_is_typed(spanclass)
+                            ? tri_mheap_alloc_typed_span(tri_class_pages[c], tri_class_nelems[c])
+                            : tri_mheap_alloc_span(tri_class_pages[c], 1, tri_class_nelems[c]);
+  tri_mspan_init(s, spanclass, 2);
+  tri_mheap_show_span(s);
+  return s;
+}
+
+static uint64_t cut_of(uintptr_t addr) {
+  return tri_load_acq(&tri_heap_range.cuts[(addr - tri_heap_range.base) >> TRI_PAGE_SHIFT]);
+}
+
+/* What marking reads in a cut is what the span says, for every class and on every page; a dead span has none. */
+Test(mheap, cuts_say_what_spans_say) {
+  cr_assert(tri_mheap_init(0));
+  for (unsigned spanclass = 2; spanclass < TRI_NUM_SPANCLASSES; spanclass++) {
+    if (tri_spanclass_size_class(spanclass) == 0) continue; /* no typed large ones */
+    struct tri_mspan *s = shown_span(spanclass);
+    uintptr_t end = s->base + (s->npages << TRI_PAGE_SHIFT);
+    for (uintptr_t addr = s->base; addr < end; addr += TRI_PAGE_SIZE - 1) {
+      uint64_t cut = cut_of(addr);
+      cr_assert_eq(tri_pagecut_span(cut, addr), s->base, "span class %u", spanclass);
+      cr_assert_eq(tri_pagecut_bits(cut), s->bits);
+      cr_assert_eq(tri_pagecut_class(cut), tri_spanclass_size_class(spanclass));
+      cr_assert_eq(tri_pagecut_tag(cut), s->tag);
+    }
+    tri_mheap_check();
+    tri_int_store_rel(&s->state, TRI_SPAN_DEAD);
+    uintptr_t base = s->base;
+    tri_mheap_free_span(s, false);
+    for (uintptr_t addr = base; addr < end; addr += TRI_PAGE_SIZE) cr_assert_eq(cut_of(addr), 0);
+    tri_mheap_check();
   }
 }
 

@@ -62,6 +62,34 @@ Test(work, tags_tell_plain_entries) {
   }
 }
 
+Test(work, many_at_once) {
+  struct tri_work w = {0};
+  uintptr_t some[100], back[100], n = 0;
+  for (unsigned round = 0; round < 50; round++) {
+    unsigned k = round * 7 % 100;
+    for (unsigned i = 0; i < k; i++) some[i] = ++n;
+    cr_assert(tri_work_put_many(&w, some, k));
+  }
+  size_t got_back = 0;
+  for (unsigned k, want = 1; (k = tri_work_get_many(&w, back, want)) > 0; want = want % 100 + 1) {
+    cr_assert_leq(k, want);
+    for (unsigned i = 0; i < k; i++) got[back[i]]++;
+    got_back += k;
+  }
+  cr_assert_eq(got_back, n);
+  for (size_t i = 1; i <= n; i++) cr_assert_eq(got[i], 1, "entry %zu", i);
+  cr_assert_eq(tri_work_get(&w), 0);
+}
+
+Test(work, the_last_put_come_first) {
+  struct tri_work w = {0};
+  uintptr_t back[3];
+  for (uintptr_t i = 1; i <= 5; i++) tri_work_put(&w, i);
+  cr_assert_eq(tri_work_get_many(&w, back, 3), 3);
+  cr_assert(back[0] == 5 && back[1] == 4 && back[2] == 3);
+  cr_assert_eq(tri_work_get_many(&w, back, 3), 2);
+}
+
 Test(work, empty_at_first) {
   struct tri_work w = {0};
   cr_assert_eq(tri_work_get(&w), 0);
