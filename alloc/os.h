@@ -17,6 +17,15 @@ bool tri_os_release(void *addr, size_t size);
 /* The same with MADV_FREE: the kernel takes the memory when it needs it, and until then the pages may read as before.
  * Where it does not know MADV_FREE: tri_os_release. */
 bool tri_os_release_lazily(void *addr, size_t size);
+size_t tri_os_huge_page_size(void);
+enum tri_os_huge { TRI_OS_HUGE_DONE, TRI_OS_HUGE_NOT_NOW, TRI_OS_HUGE_NEVER };
+/* Makes whole huge pages, aligned to their size and in memory, out of small ones (MADV_COLLAPSE, Linux 6.1), which
+ * takes the kernel half a millisecond each; whoever touches one meanwhile waits. */
+enum tri_os_huge tri_os_make_huge(void *addr, size_t size);
+/* The system's administrator allows huge pages where a program asks for them. */
+bool tri_os_allows_huge(void);
+/* No huge pages in a reservation. */
+void tri_os_forbid_huge(void *addr, size_t size);
 /* Gives address space back for good: for the tail of the reserve only. */
 void tri_os_unreserve(void *addr, size_t size);
 /* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. */

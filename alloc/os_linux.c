@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -29,6 +30,8 @@
 #define RANDOM_LO ((uintptr_t)0x110000000000)
 #define RANDOM_HI ((uintptr_t)0x500000000000)
 #define RANDOM_MIN_SIZE ((size_t)64 << 20)
+/* madvise's MADV_COLLAPSE, which Debian 12's headers lack. */
+enum { COLLAPSE = 25 };
 
 size_t tri_os_page_size(void) {
   static tri_aword cached;
@@ -110,6 +113,37 @@ bool tri_os_release_lazily(void *addr, size_t size) {
   bool ok = syscall(SYS_madvise, addr, size, MADV_FREE) == 0;
   errno = saved;
   return ok || tri_os_release(addr, size);
+}
+
+/* What one page of a page table maps. */
+size_t tri_os_huge_page_size(void) {
+  return tri_os_page_size() * (tri_os_page_size() / sizeof(uint64_t));
+}
+
+enum tri_os_huge tri_os_make_huge(void *addr, size_t size) {
+  int saved = errno;
+  enum tri_os_huge ret = TRI_OS_HUGE_DONE;
+  if (syscall(SYS_madvise, addr, size, COLLAPSE) != 0)
+    ret = errno == EINVAL || errno == ENOSYS || errno == EPERM ? TRI_OS_HUGE_NEVER : TRI_OS_HUGE_NOT_NOW;
+  errno = saved;
+  return ret;
+}
+
+/* The file's text has the chosen word in brackets. */
+bool tri_os_allows_huge(void) {
+  int saved = errno;
+  char text[64] = "";
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? syscall(SYS_read, fd, text, sizeof text - 1) : -1;
+  if (fd >= 0) syscall(SYS_close, fd);
+  errno = saved;
+  return n > 0 && !strstr(text, "[never]");
+}
+
+void tri_os_forbid_huge(void *addr, size_t size) {
+  int saved = errno;
+  syscall(SYS_madvise, addr, size, MADV_NOHUGEPAGE);
+  errno = saved;
 }
 
 void tri_os_unreserve(void *addr, size_t size) {

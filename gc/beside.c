@@ -107,6 +107,10 @@ void tri_beside_init(const struct tri_config *config, bool malloc_replaced) {
   }
 }
 
+bool tri_beside_may_track_pages(void) {
+  return availability != MISSING;
+}
+
 bool tri_beside_is_hybrid(void) {
   return hybrid;
 }

@@ -12,6 +12,9 @@ struct tri_barrier_choice tri_beside_choose(const struct tri_config *config, boo
 /* At start, when settings are known. */
 void tri_beside_init(const struct tri_config *config, bool malloc_replaced);
 
+/* The process has the page barrier, or it is not decided yet. Any thread. */
+bool tri_beside_may_track_pages(void);
+
 /* Between these somebody waits for the cycle's end (fork): what is left is done in the stopped world. Any thread. */
 void tri_beside_hurry_begin(void);
 void tri_beside_hurry_end(void);

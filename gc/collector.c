@@ -23,6 +23,7 @@
 #include "gc/beside.h"
 #include "gc/cycle.h"
 #include "gc/exec.h"
+#include "gc/hugepages.h"
 #include "gc/monitor.h"
 #include "gc/plan.h"
 #include "gc/pthread_hooks.h"
@@ -92,14 +93,15 @@ static void collector_main(void *arg) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register the collector thread");
   if (!tri_malloc_mode) tri_thread_find_stack(t);
-  for (;;) {
+  for (uint64_t rest_ns = 0;;) {
     unsigned w = tri_int_load_acq(&wanted);
     if (w == tri_int_load_acq(&served)) {
-      tri_futex_wait(&wanted, w, 0);
-      continue;
+      tri_futex_wait(&wanted, w, rest_ns);
+    } else {
+      serve();
+      tri_cycle_sweep_rest();
     }
-    serve();
-    tri_cycle_sweep_rest();
+    rest_ns = tri_hugepages_step(pending);
   }
 }
 

@@ -197,7 +197,7 @@ static void apply_godebug(struct tri_config *c, struct tri_slice name, struct tr
   } vars[] = {
       {"gctrace", &c->gctrace},           {"gcstoptheworld", &c->gcstoptheworld}, {"gccheckmark", &c->gccheckmark},
       {"gcpacertrace", &c->gcpacertrace}, {"scavtrace", &c->scavtrace},           {"clobberfree", &c->clobberfree},
-      {"madvdontneed", &c->madvdontneed},
+      {"madvdontneed", &c->madvdontneed}, {"disablethp", &c->disablethp},
   };
   int32_t n;
   for (size_t i = 0; i < TRI_ARRAY_LEN(vars); i++)

@@ -22,7 +22,8 @@ struct tri_config {
   enum tri_free_mode free_mode;
   uint64_t memory_limit; /* GOMEMLIMIT; UINT64_MAX: none */
   bool limit_is_auto;    /* of the cgroup, re-read while running */
-  int gctrace, gcpacertrace, scavtrace, gcstoptheworld, gccheckmark, clobberfree, madvdontneed; /* GODEBUG */
+  int gctrace, gcpacertrace, scavtrace, gcstoptheworld, gccheckmark, clobberfree, madvdontneed,
+      disablethp;     /* GODEBUG */
   int period_seconds; /* a cycle after so long without one; 0: never */
   int signal;         /* that stops threads; 0: choose */
   bool stats_page;    /* figures for other processes */

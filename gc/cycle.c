@@ -41,6 +41,7 @@
 #include "gc/collector.h"
 #include "gc/gctrace.h"
 #include "gc/history.h"
+#include "gc/hugepages.h"
 #include "gc/limit.h"
 #include "gc/monitor.h"
 #include "gc/pacertrace.h"
@@ -119,6 +120,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
   tri_limit_init(config);
   tri_monitor_init(config);
+  tri_hugepages_init(config);
   start_ns = stats.start_ns = tri_now_ns();
   publish_stats();
   tri_fetch_add_rlx(&tri_state.heap_live, config->ballast_bytes);

@@ -150,3 +150,21 @@ bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(ui
   errno = saved_errno;
   return ok;
 }
+
+int tri_pages_small(uintptr_t lo, uintptr_t hi, struct tri_pages_run *ret, unsigned max, uintptr_t *ret_next) {
+  struct page_region regions[SCAN_REGIONS];
+  struct pm_scan_arg a = {.size = sizeof a,
+                          .start = lo,
+                          .end = hi,
+                          .vec = (uintptr_t)regions,
+                          .vec_len = tri_min(max, SCAN_REGIONS),
+                          .category_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
+                          .category_inverted = PAGE_IS_HUGE,
+                          .return_mask = PAGE_IS_PRESENT};
+  int saved_errno = errno, n = ioctl(pagemap.fd, TRI_PAGEMAP_SCAN, &a);
+  errno = saved_errno;
+  if (n < 0 || a.walk_end <= lo) return -1;
+  for (int i = 0; i < n; i++) ret[i] = (struct tri_pages_run){regions[i].start, regions[i].end};
+  *ret_next = a.walk_end;
+  return n;
+}

@@ -16,4 +16,11 @@ bool tri_pages_may_be_guarded(void);
 bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(uintptr_t lo, uintptr_t hi, void *),
                     void *arg);
 
+struct tri_pages_run {
+  uintptr_t lo, hi;
+};
+/* Between open and close: runs of pages in [lo, hi) that are in memory and not parts of huge pages, at most `max`, the
+ * first ones; returns how many. *ret_next: up to where it has looked. -1: the kernel cannot say. */
+int tri_pages_small(uintptr_t lo, uintptr_t hi, struct tri_pages_run *ret, unsigned max, uintptr_t *ret_next);
+
 #endif

@@ -135,6 +135,7 @@ static void assert_defaults(const struct tri_config *c) {
   cr_assert_eq(c->gccheckmark, d.gccheckmark);
   cr_assert_eq(c->clobberfree, d.clobberfree);
   cr_assert_eq(c->madvdontneed, d.madvdontneed);
+  cr_assert_eq(c->disablethp, d.disablethp);
   cr_assert_eq(c->signal, d.signal);
   cr_assert_eq(c->strict, d.strict);
   cr_assert_eq(c->stats_page, d.stats_page);
@@ -172,8 +173,8 @@ Test(config, everything_at_once) {
            "TRICOLOR=collect=off,free=ignore,barrier=stw,stacks=ragged,log=/tmp/a.%%p,signal=%d,stress=64KiB,stats=off",
            SIGRTMIN + 3);
   struct tri_config c =
-      PARSE("GOGC=50", "GODEBUG=gctrace=2,gcstoptheworld=1,gccheckmark=1,clobberfree=1,madvdontneed=0", sig,
-            "TRICOLOR_BALLAST=4GiB", "GOMEMLIMIT=200MiB");
+      PARSE("GOGC=50", "GODEBUG=gctrace=2,gcstoptheworld=1,gccheckmark=1,clobberfree=1,madvdontneed=0,disablethp=1",
+            sig, "TRICOLOR_BALLAST=4GiB", "GOMEMLIMIT=200MiB");
   cr_assert_str_empty(said);
   cr_assert_eq(c.gc_percent, 50);
   cr_assert_eq(c.gctrace, 2);
@@ -181,6 +182,7 @@ Test(config, everything_at_once) {
   cr_assert_eq(c.gccheckmark, 1);
   cr_assert_eq(c.clobberfree, 1);
   cr_assert_eq(c.madvdontneed, 0);
+  cr_assert_eq(c.disablethp, 1);
   cr_assert_eq(c.ballast_bytes, (size_t)4 << 30);
   cr_assert_not(c.collect);
   cr_assert_eq(c.free_mode, TRI_FREE_IGNORE);

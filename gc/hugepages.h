@@ -1,0 +1,13 @@
+/* Huge pages for a large heap. */
+#ifndef TRI_GC_HUGEPAGES_H
+#define TRI_GC_HUGEPAGES_H
+
+#include "gc/config.h"
+
+/* Once, after the heap was reserved. */
+void tri_hugepages_init(const struct tri_config *config);
+/* By the collector thread, between cycles. Works until `stop` says so, or its share of the time is used up. Returns the
+ * nanoseconds after which it wants to be called again; 0: there is nothing to do before the next cycle. */
+uint64_t tri_hugepages_step(bool (*stop)(void));
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * A live heap of 128 MiB gets huge pages within seconds, what lies in it stays as it is, and memory that is dropped
+ * goes back all the same. With the argument `no` (and GODEBUG=disablethp=1) it must get none. Where the kernel has no
+ * PAGEMAP_SCAN or its administrator forbids huge pages: 77, skipped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "internal/pagemap.h"
+#include "support/probe.h"
+#include "tricolor/barrier.h"
+
+enum {
+  LISTS = 1024,
+  NODES = (128 << 20) / 64,
+  LENGTH = NODES / LISTS,
+  ENOUGH_KIB = 64 << 10,
+  PATIENCE = 400,
+  NONE_STEPS = 10,
+  STEP_US = 50 * 1000
+};
+
+struct node {
+  struct node *next;
+  uint64_t number, fill[6];
+};
+
+static struct node **lists;
+
+static size_t field_kib(const char *file, const char *name) {
+  char line[256];
+  size_t kib = 0, one;
+  FILE *f = fopen(file, "r");
+  CHECK(f, "%s", file);
+  while (fgets(line, sizeof line, f))
+    if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %zu kB", &one) == 1) kib += one;
+  fclose(f);
+  return kib;
+}
+
+static size_t huge_kib(void) {
+  return field_kib("/proc/self/smaps_rollup", "AnonHugePages");
+}
+
+static bool system_can(void) {
+  char text[64] = "[never]";
+  FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+  if (f == NULL || fgets(text, sizeof text, f) == NULL || strstr(text, "[never]") != NULL) return false;
+  fclose(f);
+  struct page_region region;
+  uintptr_t page = (uintptr_t)&region & ~(uintptr_t)65535;
+  struct pm_scan_arg a = {.size = sizeof a,
+                          .start = page,
+                          .end = page + 65536,
+                          .vec = (uintptr_t)&region,
+                          .vec_len = 1,
+                          .category_mask = PAGE_IS_PRESENT,
+                          .return_mask = PAGE_IS_PRESENT};
+  int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  bool can = fd >= 0 && ioctl(fd, TRI_PAGEMAP_SCAN, &a) >= 0;
+  if (fd >= 0) close(fd);
+  return can;
+}
+
+static void build(void) {
+  lists = tri_alloc(LISTS * sizeof *lists);
+  CHECK(lists, "tri_alloc");
+  for (uint64_t i = 0; i < NODES; i++) {
+    struct node *n = tri_alloc(sizeof *n);
+    CHECK(n, "tri_alloc");
+    n->number = i;
+    tri_write(&n->next, lists[i / LENGTH]);
+    tri_write(&lists[i / LENGTH], n);
+  }
+}
+
+static void check(void) {
+  for (uint64_t l = 0; l < LISTS; l++) {
+    uint64_t expected = (l + 1) * LENGTH - 1;
+    for (struct node *n = lists[l]; n; n = n->next, expected--)
+      CHECK(n->number == expected, "%lu, not %lu", (unsigned long)n->number, (unsigned long)expected);
+  }
+}
+
+/* Reads and allocates meanwhile, as programs do. */
+static size_t wait_for_huge(size_t enough, unsigned steps) {
+  for (unsigned i = 0; i < steps && huge_kib() < enough; i++) {
+    for (int k = 0; k < 10000; k++) tri_write(&lists[0]->fill[0], tri_alloc(64));
+    check();
+    usleep(STEP_US);
+  }
+  return huge_kib();
+}
+
+static void let_go(void) {
+  size_t before = field_kib("/proc/self/status", "VmRSS");
+  for (unsigned l = 0; l < LISTS; l++) tri_write(&lists[l], NULL);
+  tri_gc();
+  tri_gc();
+  tri_free_os_memory();
+  size_t after = field_kib("/proc/self/status", "VmRSS");
+  CHECK(after < before / 4, "%zu of %zu KiB are still there", after, before);
+}
+
+int main(int argc, char **argv) {
+  bool none = argc > 1 && strcmp(argv[1], "no") == 0;
+  if (!system_can()) return 77;
+  build();
+  size_t kib = none ? wait_for_huge(1, NONE_STEPS) : wait_for_huge(ENOUGH_KIB, PATIENCE);
+  if (none) CHECK(kib == 0, "%zu KiB in huge pages", kib);
+  if (!none) CHECK(kib >= ENOUGH_KIB, "%zu KiB in huge pages", kib);
+  check();
+  let_go();
+  puts("ok");
+  return 0;
+}
