@@ -2,7 +2,7 @@
  * mcache: a thread's own spans. Above it malloc and free (gc/heap.h), below it mcentral.
  *
  * Allocation, fast to slow:
- *   0. a slot of the class that this thread freed a moment ago (inline, a hint: checked like any free);
+ *   0. a slot of the class that this thread freed a moment ago (inline, a hint);
  *   1. a free slot of the current group (inline, mcache.h);
  *   2. the next group with room in the current span; after the last one, again from the first, with what other threads
  *      freed collected;
@@ -18,6 +18,8 @@
  *   [CACHE-2] room == NONE for the current span; a listed span has full == 0.
  *   [CACHE-3] every span with owner == token belongs to this cache; a discard changes the token, so that all of them
  *             are lost at once without being visited (the sweep resets their fields).
+ *   [CACHE-5] the groups that the latest nhints hints name are of spans that this cache owns: who gives a span up sets
+ *             nhints of its class to 0.
  *   [CACHE-4] while the write barrier is on, new objects are marked: free slots of a group when it becomes the current
  *             one, those of the current ones and what the hints name when the barrier goes on, and a slot that is
  *             freed meanwhile by whoever clears its alloc bit.
@@ -31,6 +33,7 @@
 
 #include "alloc/alloc_port.h"
 #include "alloc/mcentral.h"
+#include "alloc/mheap.h"
 #include "internal/check.h"
 #include "internal/state.h"
 
@@ -50,7 +53,7 @@ static void reset_class(struct tri_mcache *c, unsigned spanclass) {
   h->valid = 0;
   h->first = 0;
   h->size = 0;
-  h->top = h->nhints = 0;
+  h->nhints = 0;
   c->cls[spanclass] = (struct tri_mcache_class){0};
 }
 
@@ -184,9 +187,30 @@ static bool refill_from_room(struct tri_mcache *c, unsigned spanclass) {
   return false;
 }
 
-void tri_mcache_unempty(struct tri_mcache *c, struct tri_mspan *s) {
+static void unempty(struct tri_mcache *c, struct tri_mspan *s) {
   c->empty_bytes -= s->npages << TRI_PAGE_SHIFT;
   s->room = TRI_ROOM_LISTED;
+}
+
+/* The latest hint, where it leads to a group without a slot in use. One that is stale is the oldest that is left: the
+ * others have been overwritten. */
+static void *take_hint_slow(struct tri_mcache *c, unsigned spanclass) {
+  struct tri_mcache_hot *h = &c->hot[spanclass];
+  if (h->nhints == 0) return NULL;
+  struct tri_mcache_hint hint = c->hints[spanclass][(h->nhints - 1) % TRI_MCACHE_HINTS];
+  uint64_t bit = (uint64_t)1 << (hint.slot >> TRI_MCACHE_HINT_SHIFT);
+  if (hint.group->alloc & bit) {
+    h->nhints = 0;
+    return NULL;
+  }
+  struct tri_mspan *s = tri_mheap_span_of(tri_mcache_hint_slot(hint.slot));
+  tri_assert(s->owner == c->token && s->spanclass == spanclass); /* [CACHE-5] */
+  if (s->room == TRI_ROOM_EMPTY) unempty(c, s);
+  h->nhints--;
+  hint.group->alloc |= bit;
+  hint.group->reclaimed &= ~bit;
+  c->live_delta += (int64_t)h->size;
+  return (void *)tri_mcache_hint_slot(hint.slot);
 }
 
 /* How many spans to ask the central for: a class that asks again and again takes more each time, so that threads do not
@@ -235,9 +259,11 @@ void tri_mcache_flush_if_due(struct tri_mcache *c) {
 }
 
 void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass) {
+  void *p = take_hint_slow(c, spanclass);
+  if (!p) p = tri_mcache_take(c, spanclass);
+  if (p) return p;
   tri_mcache_flush_if_due(c);
-  if (!refill(c, spanclass)) return NULL;
-  return tri_mcache_alloc(c, spanclass);
+  return refill(c, spanclass) ? tri_mcache_take(c, spanclass) : NULL;
 }
 
 void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s) {
@@ -249,6 +275,7 @@ void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s) {
   bool phase_off = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_OFF; /* [FREE-2] */
   if (phase_off && c->empty_bytes + bytes > EMPTY_KEEP_BYTES) {
     room_unlink(c, s);
+    c->hot[s->spanclass].nhints = 0; /* [CACHE-5] */
     tri_mcentral_retire(s);
     return;
   }

@@ -10,10 +10,10 @@
 enum { TRI_MCACHE_HINTS = 16 };
 
 /* A slot that this thread freed a moment ago: its memory is still in the processor's cache, so malloc takes it first.
- * Only a hint: the slot is free in its bitmap ([FREE-1]) and may have been handed out, or its span given up, since. */
+ * Only a hint: the slot is free in its bitmap ([FREE-1]) and may have been handed out since. [CACHE-5] */
 struct tri_mcache_hint {
-  struct tri_mspan *span;
-  uintptr_t slot;
+  struct tri_bitgroup *group;
+  uint64_t slot; /* its address; in the top 16 bits, its number in the group */
 };
 
 /* The group of 64 slots that malloc takes from. Without a current span: a constant group with no valid slot. */
@@ -22,8 +22,7 @@ struct tri_mcache_hot {
   uint64_t valid;  /* bits of the group that are slots */
   uintptr_t first; /* address of the group's slot 0 */
   uint32_t size;   /* bytes in a slot */
-  uint16_t top;    /* hints[top % TRI_MCACHE_HINTS - 1] is the latest */
-  uint16_t nhints;
+  uint32_t nhints; /* hints[(nhints - 1) % TRI_MCACHE_HINTS] is the latest; older ones may have been overwritten */
 };
 
 enum tri_mcache_room {
@@ -65,44 +64,39 @@ void tri_mcache_flush(struct tri_mcache *c);
 /* The same if the counters have moved by 64 KiB or more. */
 void tri_mcache_flush_if_due(struct tri_mcache *c);
 
-/* Finds room for the class and allocates from it. NULL: no memory. */
+/* What tri_mcache_take does not do: finds room for the class and allocates from it. NULL: no memory. */
 void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass);
 /* After a free that emptied a group or went into a span taken for full. */
 void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s);
 
-/* The slot of an empty-listed span was taken by a hint. */
-void tri_mcache_unempty(struct tri_mcache *c, struct tri_mspan *s);
-
-TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, unsigned spanclass) {
-  struct tri_mcache_hot *h = &c->hot[spanclass];
-  struct tri_mcache_hint hint = c->hints[spanclass][--h->top % TRI_MCACHE_HINTS];
-  struct tri_mspan *s = hint.span;
-  h->nhints--;
-  if (tri_load_rlx(&s->owner) != tri_load_rlx(&c->token) || s->spanclass != spanclass) return NULL;
-  uint32_t i = tri_mspan_index(s, hint.slot);
-  if (tri_unlikely(i >= s->nelems || tri_mspan_slot(s, i) != hint.slot)) return NULL;
-  struct tri_bitgroup *g = &s->bits[i / 64];
-  uint64_t bit = (uint64_t)1 << (i % 64), before = g->alloc;
-  if (before & bit) return NULL;
-  if (tri_unlikely(before == 0) && s->room == TRI_ROOM_EMPTY) tri_mcache_unempty(c, s);
-  g->alloc = before | bit;
-  g->reclaimed &= ~bit;
-  c->live_delta += (int64_t)s->elemsize;
-  return (void *)hint.slot;
+enum { TRI_MCACHE_HINT_SHIFT = 48 };
+TRI_INLINE uintptr_t tri_mcache_hint_slot(uint64_t slot) {
+  return slot & (((uint64_t)1 << TRI_MCACHE_HINT_SHIFT) - 1);
 }
 
-TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
+/* A hint that is stale, or leads to a group without a slot in use, is left to the slow path. */
+TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_hot *h, unsigned spanclass) {
+  const struct tri_mcache_hint *hint = &c->hints[spanclass][(h->nhints - 1) % TRI_MCACHE_HINTS];
+  struct tri_bitgroup *g = hint->group;
+  uint64_t bit = (uint64_t)1 << (hint->slot >> TRI_MCACHE_HINT_SHIFT), before = g->alloc;
+  if (tri_unlikely(before == 0 || (before & bit) != 0)) return NULL;
+  h->nhints--;
+  g->alloc = before | bit;
+  g->reclaimed &= ~bit;
+  c->live_delta += (int64_t)h->size;
+  return (void *)tri_mcache_hint_slot(hint->slot);
+}
+
+/* A free slot that is at hand, or NULL. Calls nothing. */
+TRI_INLINE void *tri_mcache_take(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
-  if (h->nhints) {
-    void *p = tri_mcache_take_hint(c, spanclass);
-    if (tri_likely(p != NULL)) return p;
-  }
+  if (h->nhints) return tri_mcache_take_hint(c, h, spanclass);
   struct tri_bitgroup *g = h->group;
-  uint64_t free_slots = ~g->alloc & h->valid;
-  if (tri_unlikely(free_slots == 0)) return tri_mcache_alloc_slow(c, spanclass);
+  uint64_t alloc = g->alloc, free_slots = ~alloc & h->valid;
+  if (tri_unlikely(free_slots == 0)) return NULL;
   unsigned i = (unsigned)__builtin_ctzll(free_slots);
   uint64_t bit = free_slots & -free_slots;
-  g->alloc |= bit;
+  g->alloc = alloc | bit;
   g->reclaimed &= ~bit;
   c->live_delta += (int64_t)h->size;
   uint64_t rest = free_slots ^ bit;
@@ -110,16 +104,29 @@ TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
   return (void *)(h->first + (uintptr_t)i * h->size);
 }
 
-/* Frees a slot of a span that c owns; the caller has checked that its alloc bit is set. */
-TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint64_t bit,
-                                uintptr_t slot) {
-  struct tri_mcache_hot *h = &c->hot[s->spanclass];
-  uint64_t left = g->alloc & ~bit;
+TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
+  void *p = tri_mcache_take(c, spanclass);
+  return tri_likely(p != NULL) ? p : tri_mcache_alloc_slow(c, spanclass);
+}
+
+/* Frees a slot of a span that c owns; the caller has checked that its alloc bit is set. `index`: of the slot. True:
+ * tri_mcache_freed_slow must follow. Calls nothing. */
+TRI_INLINE bool tri_mcache_put(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint32_t index,
+                               uintptr_t slot) {
+  unsigned spanclass = s->spanclass;
+  struct tri_mcache_hot *h = &c->hot[spanclass];
+  uint64_t left = g->alloc & ~((uint64_t)1 << (index % 64));
+  unsigned n = h->nhints++;
   g->alloc = left;
   c->live_delta -= (int64_t)s->elemsize;
-  c->hints[s->spanclass][h->top++ % TRI_MCACHE_HINTS] = (struct tri_mcache_hint){s, slot};
-  h->nhints += h->nhints < TRI_MCACHE_HINTS;
-  if (tri_unlikely(left == 0 || s->full)) tri_mcache_freed_slow(c, s);
+  c->hints[spanclass][n % TRI_MCACHE_HINTS] =
+      (struct tri_mcache_hint){g, slot | (uint64_t)(index % 64) << TRI_MCACHE_HINT_SHIFT};
+  return left == 0 || s->full;
+}
+
+TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint32_t index,
+                                uintptr_t slot) {
+  if (tri_unlikely(tri_mcache_put(c, s, g, index, slot))) tri_mcache_freed_slow(c, s);
 }
 
 #endif

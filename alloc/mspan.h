@@ -42,26 +42,25 @@ struct tri_mspan {
   tri_aword owner;   /* token of the owning mcache, or 0; see alloc/mcache.h */
   tri_aint sweepgen; /* relative to the heap's h: h-2 to be swept, h-1 being swept, h swept */
   tri_aint rpending; /* 1 while linked in a remote-free stack through rnext; survives death and rebirth */
-
-  size_t npages;
+  uint8_t full;      /* owner only: 1 when the owner found no free slot and moved on */
 
   /* Second line: the rest that marking, sweeping and mcentral's lists touch. */
-  struct tri_bitgroup bits0;
+  struct tri_bitgroup bits0 TRI_CACHE_ALIGNED;
   struct tri_mspan *cnext, *cprev; /* mcentral's lists; guarded by the central's lock */
   struct tri_mspan *rnext;         /* a remote-free stack; whoever set rpending, then the stack's taker */
   uint8_t clist;                   /* enum tri_central_list; guarded by the central's lock */
   uint8_t room;                    /* owner only: enum tri_mcache_room */
   uint8_t needzero;                /* 1: may hold old data */
-  uint8_t full;                    /* owner only: 1 when the owner found no free slot and moved on */
   uint8_t born_marked;             /* 1: made, with all slots marked, since the last flip; see mcentral.c */
   uint16_t type;                   /* large: what set_type would note, or 0; constant while state != DEAD */
 
   /* Third line: seldom touched. */
+  size_t npages;
   struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room, while room is not NONE; owner only */
   tri_aint whole_pieces;           /* large: pieces without an untouched page; markers only, see gc/mark.c */
 };
 static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "marking a small span touches two lines");
-static_assert(offsetof(struct tri_mspan, tnext) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");
+static_assert(offsetof(struct tri_mspan, npages) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");
 
 enum tri_mspan_tag {
   TRI_TAG_NOSCAN = 1,

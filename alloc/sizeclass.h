@@ -16,7 +16,8 @@
 extern const uint16_t tri_class_size[TRI_NUM_CLASSES];   /* bytes; class 67 is 32768 */
 extern const uint8_t tri_class_pages[TRI_NUM_CLASSES];   /* pages in a span */
 extern const uint16_t tri_class_nelems[TRI_NUM_CLASSES]; /* slots in a span */
-extern const uint32_t tri_class_divmul[TRI_NUM_CLASSES]; /* slot index = (offset * divmul) >> 32, exact */
+extern const uint32_t tri_class_divmul[TRI_NUM_CLASSES]; /* slot index = (offset * divmul) >> 32, exact; the low half is
+                                                            less than divmul at the start of a slot, and only there */
 /* (size + 7) / 8 for size <= 1024, else 128 + (size - 1024 + 127) / 128 in the second table. *_malloc: the same with
  * classes 8 and 24 replaced where malloc's 16-byte alignment is due (sizes 16 and more, and 9 to 15 too). */
 extern const uint8_t tri_class_of8[129], tri_class_of128[249];

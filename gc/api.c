@@ -56,11 +56,8 @@ void *tri_alloc(size_t size) {
 }
 
 void *tri_alloc_noscan(size_t size) {
-  if (tri_likely(size <= TRI_MAX_SMALL)) {
-    void *p = tri_heap_alloc_class(tri_size_class(size ? size : 1) * 2 + 1);
-    if (tri_likely(p != NULL)) return p;
-  }
-  return tri_heap_alloc_slow(size, TRI_ALLOC_NOSCAN);
+  return tri_likely(size <= TRI_MAX_SMALL) ? tri_heap_alloc_small(size, TRI_ALLOC_NOSCAN)
+                                           : tri_heap_alloc_slow(size, TRI_ALLOC_NOSCAN);
 }
 
 void *tri_alloc_uncollectable(size_t size) {

@@ -124,6 +124,13 @@ static void *alloc_outline(size_t align, size_t size, unsigned flags) {
   return p ? p : no_memory(size);
 }
 
+void *tri_heap_alloc_refill(size_t size, unsigned flags) {
+  struct tri_thread *t = tri_self;
+  void *p = tri_mcache_alloc_slow(&t->mcache, tri_heap_spanclass(size, flags));
+  tri_runtime_leave(t);
+  return p ? p : tri_heap_alloc_slow(size, flags);
+}
+
 void *tri_heap_alloc_slow(size_t size, unsigned flags) {
   return alloc_outline(16, size, flags);
 }
@@ -189,10 +196,22 @@ static void free_inside(struct tri_thread *t, void *p, const char *caller) {
   struct tri_slot s = checked_slot(p, caller);
   tri_write_before_free(t, p, false);
   if (tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
-    tri_mcache_free(&t->mcache, s.span, s.group, s.bit, (uintptr_t)p);
+    tri_mcache_free(&t->mcache, s.span, s.group, s.index, (uintptr_t)p);
   } else {
     free_remote(t, &s, p, caller);
   }
+}
+
+void tri_heap_free_hard(void *p, const char *caller) {
+  struct tri_thread *t = tri_self;
+  bool done = tri_heap_free_inside(t, p);
+  tri_runtime_leave(t);
+  if (!done) tri_heap_free_slow(p, caller);
+}
+
+void tri_heap_freed(struct tri_thread *t, struct tri_mspan *s) {
+  tri_mcache_freed_slow(&t->mcache, s);
+  tri_runtime_leave(t);
 }
 
 static bool is_foreign(const void *p) {

@@ -32,12 +32,21 @@ bool tri_heap_owns(const void *p);
 /* free() does nothing: free=ignore. Set once. */
 extern bool tri_heap_free_ignored TRI_INTERNAL;
 
-TRI_INLINE void *tri_heap_alloc_class(unsigned spanclass) {
+/* The rest of tri_heap_alloc_small where no slot is at hand: the calling thread is inside the runtime. */
+void *tri_heap_alloc_refill(size_t size, unsigned flags);
+
+TRI_INLINE unsigned tri_heap_spanclass(size_t size, unsigned flags) {
+  unsigned c = flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size) : tri_size_class(size ? size : 1);
+  return c * 2 + (flags & TRI_ALLOC_NOSCAN);
+}
+
+/* At most TRI_MAX_SMALL bytes, not cleared. All that it calls it calls last, so that the compiler saves no register. */
+TRI_INLINE void *tri_heap_alloc_small(size_t size, unsigned flags) {
   struct tri_thread *t = tri_self;
-  if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
-  void *p = tri_mcache_alloc(&t->mcache, spanclass);
-  tri_runtime_leave(t);
-  return p;
+  if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
+  void *p = tri_mcache_take(&t->mcache, tri_heap_spanclass(size, flags));
+  if (tri_unlikely(!p)) return tri_heap_alloc_refill(size, flags);
+  return tri_runtime_leave_with(t, p);
 }
 
 /* A few words are cleared faster here than by memset, which has to find out how many they are. The empty statement
@@ -84,31 +93,51 @@ TRI_INLINE void *tri_heap_take_typed(struct tri_thread *t, unsigned c, unsigned 
 /* A slot of a span that the calling thread, inside the runtime, does not own. False: not a plain case. */
 bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *s, void *p);
 
-/* Frees p if it is a plain case: the start of a live small object, the span swept. Inside the runtime. */
-TRI_INLINE bool tri_heap_free_inside(struct tri_thread *t, void *p) {
-  bool done = false;
-  struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
-  if (tri_likely(s && tri_load_rlx(&s->owner) == tri_load_rlx(&t->mcache.token))) {
-    uint32_t i = tri_mspan_index(s, (uintptr_t)p);
-    struct tri_bitgroup *g = &s->bits[i / 64];
-    uint64_t bit = (uint64_t)1 << (i % 64);
-    uint64_t in_use = g->alloc & ~tri_load_rlx(&g->rfree) & bit;
-    if (tri_likely(tri_mspan_slot(s, i) == (uintptr_t)p && in_use)) {
-      tri_mcache_free(&t->mcache, s, g, bit, (uintptr_t)p);
-      done = true;
-    }
-  } else if (s) {
-    done = tri_heap_free_other(t, s, p);
-  }
-  return done;
+/* p is the start of a live slot of s. The low half of the product is below divmul at the start of a slot, and only
+ * there (sizeclass.h); divmul is 0 for large objects. */
+TRI_INLINE bool tri_heap_is_live_slot(const struct tri_mspan *s, const void *p, uint32_t *ret_index) {
+  uint64_t product = ((uintptr_t)p - s->base) * (uint64_t)s->divmul;
+  uint32_t i = *ret_index = (uint32_t)(product >> 32);
+  const struct tri_bitgroup *g = &s->bits[i / 64];
+  return (uint32_t)product < s->divmul && (g->alloc & ~tri_load_rlx(&g->rfree)) >> (i % 64) & 1;
 }
 
-TRI_INLINE bool tri_heap_free_fast(void *p) {
+TRI_INLINE bool tri_heap_owns_span(const struct tri_thread *t, const struct tri_mspan *s) {
+  return tri_load_rlx(&s->owner) == tri_load_rlx(&t->mcache.token);
+}
+
+/* Frees p if it is a plain case: the start of a live small object, the span swept. Inside the runtime. */
+TRI_INLINE bool tri_heap_free_inside(struct tri_thread *t, void *p) {
+  uint32_t i;
+  struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
+  if (tri_unlikely(!s)) return false;
+  if (tri_unlikely(!tri_heap_owns_span(t, s))) return tri_heap_free_other(t, s, p);
+  if (tri_unlikely(!tri_heap_is_live_slot(s, p, &i))) return false;
+  tri_mcache_free(&t->mcache, s, &s->bits[i / 64], i, (uintptr_t)p);
+  return true;
+}
+
+/* The rest of tri_heap_free, the calling thread being inside the runtime: not in an own span, or wrong; or freed, and
+ * tri_mcache_freed_slow is due. */
+void tri_heap_free_hard(void *p, const char *caller);
+void tri_heap_freed(struct tri_thread *t, struct tri_mspan *s);
+
+/* free(): all that it calls it calls last. */
+TRI_INLINE void tri_heap_free(void *p, const char *caller) {
   struct tri_thread *t = tri_self;
-  if (tri_unlikely(!tri_runtime_enter(t))) return false;
-  bool done = tri_heap_free_inside(t, p);
-  tri_runtime_leave(t);
-  return done;
+  uint32_t i;
+  if (tri_unlikely(tri_heap_free_ignored || !tri_runtime_enter(t))) {
+    tri_heap_free_slow(p, caller);
+    return;
+  }
+  struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
+  if (tri_unlikely(!s || !tri_heap_owns_span(t, s) || !tri_heap_is_live_slot(s, p, &i))) {
+    tri_heap_free_hard(p, caller);
+  } else if (tri_unlikely(tri_mcache_put(&t->mcache, s, &s->bits[i / 64], i, (uintptr_t)p))) {
+    tri_heap_freed(t, s);
+  } else {
+    tri_runtime_leave(t);
+  }
 }
 
 #endif

@@ -23,18 +23,13 @@
 enum { FLAGS = TRI_ALLOC_SCAN | TRI_ALLOC_MALLOC16 };
 
 TRI_EXPORT void *malloc(size_t size) {
-  if (tri_likely(size <= TRI_MAX_SMALL)) {
-    void *p = tri_heap_alloc_class(tri_size_class_malloc(size) * 2);
-    if (tri_likely(p != NULL)) return p;
-  }
-  return tri_heap_alloc_slow(size, FLAGS);
+  return tri_likely(size <= TRI_MAX_SMALL) ? tri_heap_alloc_small(size, FLAGS) : tri_heap_alloc_slow(size, FLAGS);
 }
 
 extern __typeof(malloc) tri_own_malloc __attribute__((alias("malloc"), visibility("hidden"), leaf, malloc, nothrow));
 
 TRI_EXPORT void free(void *p) {
-  if (tri_likely(!tri_heap_free_ignored && tri_heap_free_fast(p))) return;
-  tri_heap_free_slow(p, "free");
+  tri_heap_free(p, "free");
 }
 
 /* Each kind of wrong size is said once: a program may have its reasons to try many. */
@@ -59,8 +54,8 @@ TRI_EXPORT void *calloc(size_t n, size_t size) {
   size_t bytes;
   if (tri_unlikely(__builtin_mul_overflow(n, size, &bytes))) return overflow(&told, "calloc", n, size);
   if (tri_likely(bytes <= TRI_MAX_SMALL)) {
-    void *p = tri_heap_alloc_class(tri_size_class_malloc(bytes) * 2);
-    if (tri_likely(p != NULL)) return memset(p, 0, bytes);
+    void *p = tri_heap_alloc_small(bytes, FLAGS);
+    return tri_likely(p != NULL) ? memset(p, 0, bytes) : NULL;
   }
   return tri_heap_alloc_slow(bytes, FLAGS | TRI_ALLOC_ZERO);
 }

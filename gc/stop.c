@@ -149,6 +149,11 @@ void tri_stop_self(struct tri_thread *t) {
   errno = saved_errno;
 }
 
+void *tri_stop_self_with(struct tri_thread *t, void *p) {
+  tri_stop_self(t);
+  return p;
+}
+
 static bool signal_is_free(int sig) {
   struct sigaction old;
   return tri_real()->sigaction(sig, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL;

@@ -26,6 +26,8 @@ void tri_stop_park_self(struct tri_thread *t);
 /* On the way out of the runtime with stop_pending set: parks until the world starts; then helps the collector if asked
  * to. */
 void tri_stop_self(struct tri_thread *t);
+/* The same; returns p, which is kept alive meanwhile. */
+void *tri_stop_self_with(struct tri_thread *t, void *p);
 
 TRI_INLINE bool tri_runtime_enter(struct tri_thread *t) {
   if (tri_unlikely(tri_int_load_rlx(&t->in_runtime))) return false;
@@ -40,6 +42,14 @@ TRI_INLINE void tri_runtime_leave(struct tri_thread *t) {
   tri_int_store_rlx(&t->in_runtime, 0);
   tri_fence_sig();
   if (tri_unlikely(tri_int_load_rlx(&t->stop_pending))) tri_stop_self(t);
+}
+
+/* The same, and returns p. */
+TRI_INLINE void *tri_runtime_leave_with(struct tri_thread *t, void *p) {
+  tri_fence_sig();
+  tri_int_store_rlx(&t->in_runtime, 0);
+  tri_fence_sig();
+  return tri_unlikely(tri_int_load_rlx(&t->stop_pending)) ? tri_stop_self_with(t, p) : p;
 }
 
 #endif

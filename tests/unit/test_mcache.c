@@ -50,7 +50,7 @@ static void own_free(struct tri_mcache *c, uintptr_t p) {
   uint64_t bit;
   struct tri_bitgroup *g = group_of(p, &bit);
   cr_assert(g->alloc & bit);
-  tri_mcache_free(c, tri_mheap_span_of(p), g, bit, p);
+  tri_mcache_free(c, tri_mheap_span_of(p), g, tri_mspan_index(tri_mheap_span_of(p), p), p);
 }
 
 static void remote_free(uintptr_t p) {
@@ -154,24 +154,30 @@ Test(mcache, a_freed_slot_is_free_in_the_bitmap_and_first_to_go) {
   cr_assert_eq(alloc(&a, c), p[3] + 64);
 }
 
-/* A hint on top is stale, so the bitmap serves and takes the slot of the hint below. */
+/* The hint on top is stale, so the bitmap serves. */
 Test(mcache, a_hint_is_only_a_hint) {
-  unsigned c = scan_class(8192);
-  uintptr_t first = alloc(&a, c), next;
-  struct tri_mspan *s = tri_mheap_span_of(first), *t = s;
-  while (t == s) t = tri_mheap_span_of(next = alloc(&a, c));
-  own_free(&a, next);
-  t->owner = 0; /* as if it had been given up */
-  cr_assert_neq(tri_mcache_take_hint(&a, c), (void *)next);
-  t->owner = a.token;
-
-  uintptr_t x = alloc(&a, scan_class(64)), y = alloc(&b, scan_class(64));
+  unsigned c = scan_class(64);
+  uintptr_t x = alloc(&a, c), y = alloc(&a, c), z = alloc(&a, c);
   own_free(&a, x);
-  a.hints[scan_class(64)][a.hot[scan_class(64)].top++ % TRI_MCACHE_HINTS] =
-      (struct tri_mcache_hint){tri_mheap_span_of(y), y}; /* another's */
-  a.hot[scan_class(64)].nhints++;
-  cr_assert_eq(alloc(&a, scan_class(64)), x);
-  cr_assert_neq(alloc(&a, scan_class(64)), x, "handed out twice");
+  own_free(&a, y);
+  a.hints[c][a.hot[c].nhints++ % TRI_MCACHE_HINTS] =
+      (struct tri_mcache_hint){a.hints[c][0].group, z | (z - x) / 64 << TRI_MCACHE_HINT_SHIFT}; /* z is in use */
+  cr_assert_eq(alloc(&a, c), x, "the lowest");
+  cr_assert_eq(a.hot[c].nhints, 0);
+  cr_assert_eq(alloc(&a, c), y);
+  cr_assert_neq(alloc(&a, c), z, "handed out twice");
+}
+
+/* [CACHE-5] */
+Test(mcache, who_gives_a_span_up_forgets_the_hints) {
+  static uintptr_t p[64];
+  unsigned c = scan_class(32768), pages = tri_class_pages[c / 2];
+  unsigned kept = KEEP_BYTES / (unsigned)(pages * TRI_PAGE_SIZE);
+  for (unsigned i = 0; i < kept + 2; i++) p[i] = alloc(&a, c);
+  for (unsigned i = 0; i < kept; i++) own_free(&a, p[i]);
+  cr_assert_gt(a.hot[c].nhints, 0);
+  own_free(&a, p[kept]);
+  cr_assert_eq(a.hot[c].nhints, 0, "the last one's span died");
 }
 
 Test(mcache, hints_beyond_their_number_are_forgotten) {
@@ -179,7 +185,6 @@ Test(mcache, hints_beyond_their_number_are_forgotten) {
   uintptr_t p[40];
   for (int i = 0; i < 40; i++) p[i] = alloc(&a, c);
   for (int i = 0; i < 40; i++) own_free(&a, p[i]);
-  cr_assert_eq(a.hot[c].nhints, TRI_MCACHE_HINTS);
   for (int i = 39; i >= 40 - TRI_MCACHE_HINTS; i--) cr_assert_eq(alloc(&a, c), p[i]);
   cr_assert_eq(alloc(&a, c), p[0], "then the bitmap");
 }
@@ -239,7 +244,6 @@ Test(mcache, keeps_a_mebibyte_of_empty_spans) {
   unsigned kept = KEEP_BYTES / (unsigned)(pages * TRI_PAGE_SIZE);
   cr_assert_eq(empty_spans(c, kept + 10), 10);
   cr_assert_eq(a.empty_bytes, kept * pages * TRI_PAGE_SIZE);
-  a.hot[c].nhints = 1; /* the stalest hints name spans that died */
   for (unsigned i = 0; i < kept; i++) alloc(&a, c);
   cr_assert_lt(a.empty_bytes, kept * pages * TRI_PAGE_SIZE);
 }

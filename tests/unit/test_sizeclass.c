@@ -46,6 +46,8 @@ Test(sizeclass, reciprocal_is_exact_for_every_offset) {
     size_t span = tri_class_pages[c] * TRI_PAGE_SIZE, size = tri_class_size[c];
     for (size_t offset = 0; offset < span; offset++) {
       cr_assert_eq(((uint64_t)offset * tri_class_divmul[c]) >> 32, offset / size, "class %u offset %zu", c, offset);
+      bool starts = (uint32_t)(offset * tri_class_divmul[c]) < tri_class_divmul[c];
+      cr_assert_eq(starts, offset % size == 0, "class %u offset %zu", c, offset);
     }
   }
 }
