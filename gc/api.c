@@ -48,11 +48,9 @@ int tri_init(const struct tri_options *options) {
 }
 
 void *tri_alloc(size_t size) {
-  if (tri_likely(size <= TRI_MAX_SMALL)) {
-    void *p = tri_heap_alloc_class_zeroed(tri_size_class(size ? size : 1) * 2);
-    if (tri_likely(p != NULL)) return p;
-  }
-  return tri_heap_alloc_slow(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
+  if (tri_likely(size <= TRI_CLEAR_FEW)) return tri_heap_alloc_small(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
+  return size <= TRI_MAX_SMALL ? tri_heap_alloc_cleared(size)
+                               : tri_heap_alloc_slow(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
 }
 
 void *tri_alloc_noscan(size_t size) {

@@ -126,9 +126,21 @@ static void *alloc_outline(size_t align, size_t size, unsigned flags) {
 
 void *tri_heap_alloc_refill(size_t size, unsigned flags) {
   struct tri_thread *t = tri_self;
-  void *p = tri_mcache_alloc_slow(&t->mcache, tri_heap_spanclass(size, flags));
+  unsigned c = tri_heap_class(size, flags);
+  void *p = tri_mcache_alloc_slow(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
+  if (p && (flags & TRI_ALLOC_ZERO)) tri_clear_slot(p, tri_class_size[c]);
   tri_runtime_leave(t);
   return p ? p : tri_heap_alloc_slow(size, flags);
+}
+
+void *tri_heap_alloc_cleared(size_t size) {
+  struct tri_thread *t = tri_self;
+  unsigned c = tri_size_class(size), flags = TRI_ALLOC_SCAN | TRI_ALLOC_ZERO;
+  if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
+  void *p = tri_mcache_alloc(&t->mcache, c * 2);
+  if (tri_likely(p != NULL)) memset(p, 0, tri_class_size[c]);
+  tri_runtime_leave(t);
+  return tri_likely(p != NULL) ? p : tri_heap_alloc_slow(size, flags);
 }
 
 void *tri_heap_alloc_slow(size_t size, unsigned flags) {

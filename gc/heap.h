@@ -34,30 +34,18 @@ extern bool tri_heap_free_ignored TRI_INTERNAL;
 
 /* The rest of tri_heap_alloc_small where no slot is at hand: the calling thread is inside the runtime. */
 void *tri_heap_alloc_refill(size_t size, unsigned flags);
+/* As tri_heap_alloc with ZERO, for what is too large for tri_heap_alloc_small and no large object. */
+void *tri_heap_alloc_cleared(size_t size);
 
-TRI_INLINE unsigned tri_heap_spanclass(size_t size, unsigned flags) {
-  unsigned c = flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size) : tri_size_class(size ? size : 1);
-  return c * 2 + (flags & TRI_ALLOC_NOSCAN);
-}
-
-/* At most TRI_MAX_SMALL bytes, not cleared. All that it calls it calls last, so that the compiler saves no register. */
-TRI_INLINE void *tri_heap_alloc_small(size_t size, unsigned flags) {
-  struct tri_thread *t = tri_self;
-  if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
-  void *p = tri_mcache_take(&t->mcache, tri_heap_spanclass(size, flags));
-  if (tri_unlikely(!p)) return tri_heap_alloc_refill(size, flags);
-  return tri_runtime_leave_with(t, p);
+TRI_INLINE unsigned tri_heap_class(size_t size, unsigned flags) {
+  return flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size) : tri_size_class(size ? size : 1);
 }
 
 /* A few words are cleared faster here than by memset, which has to find out how many they are. The empty statement
  * keeps the compiler from making one of the loop. */
-TRI_INLINE void tri_clear_slot(void *p, size_t size) {
+enum { TRI_CLEAR_FEW = 256 };
+TRI_INLINE void tri_clear_few(void *p, size_t size) {
   typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
-  enum { FEW = 256 };
-  if (size > FEW) {
-    memset(p, 0, size);
-    return;
-  }
   char *from = p, *end = from + size;
   if (size % sizeof(pair)) {
     *(uint64_t *)(void *)from = 0;
@@ -69,17 +57,27 @@ TRI_INLINE void tri_clear_slot(void *p, size_t size) {
   }
 }
 
-/* The whole slot reads as zero before the thread can be stopped. */
-TRI_INLINE void *tri_heap_alloc_class_zeroed(unsigned spanclass) {
-  struct tri_thread *t = tri_self;
-  if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
-  void *p = tri_mcache_alloc(&t->mcache, spanclass);
-  if (tri_likely(p != NULL)) tri_clear_slot(p, tri_class_size[spanclass >> 1]);
-  tri_runtime_leave(t);
-  return p;
+TRI_INLINE void tri_clear_slot(void *p, size_t size) {
+  if (size > TRI_CLEAR_FEW) {
+    memset(p, 0, size);
+  } else {
+    tri_clear_few(p, size);
+  }
 }
 
-/* The same with a type, a number of gc/types.h. Inside the runtime; NULL: no memory. [TYPE-1] */
+/* At most TRI_MAX_SMALL bytes, with ZERO at most TRI_CLEAR_FEW: then the whole slot reads as zero before the thread can
+ * be stopped. All that this calls it calls last, so that the compiler saves no register. */
+TRI_INLINE void *tri_heap_alloc_small(size_t size, unsigned flags) {
+  struct tri_thread *t = tri_self;
+  unsigned c = tri_heap_class(size, flags);
+  if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
+  void *p = tri_mcache_take(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
+  if (tri_unlikely(!p)) return tri_heap_alloc_refill(size, flags);
+  if (flags & TRI_ALLOC_ZERO) tri_clear_few(p, tri_class_size[c]);
+  return tri_runtime_leave_with(t, p);
+}
+
+/* A cleared slot with a type, a number of gc/types.h. Inside the runtime; NULL: no memory. [TYPE-1] */
 TRI_INLINE void *tri_heap_take_typed(struct tri_thread *t, unsigned c, unsigned type) {
   void *p = tri_mcache_alloc(&t->mcache, tri_spanclass_typed(c));
   if (tri_unlikely(!p)) return NULL;

@@ -49,7 +49,7 @@ void tri_write_flush(struct tri_thread *t) {
   tri_shade_put_up(&t->shader);
 }
 
-TRI_NOINLINE void tri_write_shade(void *slot, const void *value) {
+TRI_NOINLINE static void shade_store(void *slot, const void *value) {
   struct tri_thread *t = writer();
   bool entered = tri_runtime_enter(t);
   unsigned state = tri_int_load_rlx(&tri_state.barrier);
@@ -62,6 +62,13 @@ TRI_NOINLINE void tri_write_shade(void *slot, const void *value) {
     if (state & TRI_BARRIER_OLD) tri_shade_nested(old);
     if (state & TRI_BARRIER_NEW) tri_shade_nested(new_pointer);
   }
+}
+
+/* Most stores go to fresh objects: what they overwrite is no pointer. Like the store itself, the look at it may be
+ * outside the runtime: a collection that begins after it shades what is published. */
+TRI_NOINLINE void tri_write_shade(void *slot, const void *value) {
+  if (tri_load_acq(slot) == 0 && tri_barrier_self.state == TRI_BARRIER_OLD) return;
+  shade_store(slot, value);
 }
 
 /* Bulk forms. */
