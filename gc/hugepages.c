@@ -29,11 +29,14 @@ enum { SHARE = 20, RUNS = 32, AT_ONCE = 2 };
 enum { MOST_REFUSED = 16 };
 #define LEAST_HEAP ((size_t)64 << 20)
 #define MOST_NS ((uint64_t)100 * 1000 * 1000)
+/* From one pass over the heap to the next: where memory goes back and comes again pages would be made huge for nothing.
+ */
+#define PASS_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 
 static bool wanted;
 static size_t huge;      /* bytes of a huge page */
 static uintptr_t cursor; /* all below has been looked at in this pass */
-static bool found_any;   /* in this pass */
+static uint64_t next_pass_ns;
 static uint64_t last_ns; /* when the last step ended */
 static unsigned refused; /* in a row */
 
@@ -56,7 +59,7 @@ TRI_NOINLINE static enum tri_os_huge make_huge(uintptr_t lo, size_t size) {
   return tri_os_make_huge((void *)lo, size);
 }
 
-/* False: no more of this step. */
+/* False: no more in this step. */
 static bool make_huge_in(const struct tri_pages_run *r, uint64_t deadline, bool (*stop)(void)) {
   uintptr_t lo = tri_align_up(r->lo, huge), hi = tri_align_down(r->hi, huge);
   while (lo < hi) {
@@ -66,18 +69,17 @@ static bool make_huge_in(const struct tri_pages_run *r, uint64_t deadline, bool 
     if (done == TRI_OS_HUGE_NEVER) wanted = false;
     refused = done == TRI_OS_HUGE_DONE ? 0 : refused + 1;
     if (!wanted || refused > MOST_REFUSED) return false;
-    found_any = true;
     lo += size;
     cursor = lo;
   }
   return true;
 }
 
-/* Goes on where the last step has ended. True: a pass is complete, and there was nothing to do in it. */
+/* Goes on where the last step has ended. True: the pass is complete. */
 static bool work(uint64_t deadline, bool (*stop)(void)) {
   struct tri_pages_run runs[RUNS];
   uintptr_t end = tri_heap_range.base + tri_align_down(tri_load_acq(&tri_heap_range.used_bytes), huge), next = 0;
-  if (cursor < tri_heap_range.base || cursor >= end) cursor = tri_heap_range.base;
+  cursor = tri_max(cursor, tri_heap_range.base);
   while (cursor < end) {
     int n = look(end, runs, &next);
     if (n < 0) wanted = false;
@@ -86,17 +88,18 @@ static bool work(uint64_t deadline, bool (*stop)(void)) {
     if (!wanted) return false;
     cursor = next;
   }
-  bool idle = !found_any;
-  found_any = false;
-  return idle;
+  cursor = 0;
+  return true;
 }
 
 uint64_t tri_hugepages_step(bool (*stop)(void)) {
   if (!wanted || tri_load_rlx(&tri_heap_range.used_bytes) < LEAST_HEAP || tri_beside_may_track_pages()) return 0;
   uint64_t start = tri_now_ns(), budget = tri_min((start - last_ns) / SHARE, MOST_NS);
+  if (start < next_pass_ns) return 0;
   refused = 0;
-  bool idle = work(start + budget, stop);
+  bool complete = work(start + budget, stop);
   last_ns = tri_now_ns();
-  if (idle || !wanted || refused > MOST_REFUSED) return 0;
+  if (complete) next_pass_ns = last_ns + PASS_NS;
+  if (complete || !wanted || refused > MOST_REFUSED) return 0;
   return (last_ns - start) * SHARE + MOST_NS / SHARE;
 }
