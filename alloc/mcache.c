@@ -18,11 +18,11 @@
  *   [CACHE-2] room == NONE for the current span; a listed span has full == 0.
  *   [CACHE-3] every span with owner == token belongs to this cache; a discard changes the token, so that all of them
  *             are lost at once without being visited (the sweep resets their fields).
- *   [CACHE-5] the groups that the latest nhints hints name are of spans that this cache owns: who gives a span up sets
- *             nhints of its class to 0.
  *   [CACHE-4] while the write barrier is on, new objects are marked: free slots of a group when it becomes the current
  *             one, those of the current ones and what the hints name when the barrier goes on, and a slot that is
  *             freed meanwhile by whoever clears its alloc bit.
+ *   [CACHE-5] the groups that the latest nhints hints name are of spans that this cache owns: who gives a span up sets
+ *             nhints of its class to 0.
  *
  * Owner thread only, inside the runtime (it cannot be stopped in between); discard_stw by the cycle's runner with the
  * world stopped. Takes no lock itself. Token and inbox: see mcentral.c [CENTRAL-3].

@@ -413,6 +413,15 @@ bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzer
   return ok;
 }
 
+bool tri_mheap_is_in_use(uintptr_t addr, size_t bytes) {
+  bool all = true;
+  tri_lock_acquire(&heap.lock);
+  for (size_t page = page_of(addr), end = page_of(addr + bytes); page < end && all; page++)
+    all = heap.pages.chunks[page / TRI_CHUNK_PAGES].inuse[page / 64 % TRI_CHUNK_WORDS] >> (page % 64) & 1;
+  tri_lock_release(&heap.lock);
+  return all;
+}
+
 /* Giving back. */
 
 /* Gives the piece [page, page + n), which is out of the free set, to the system, and puts it back as free. Called and

@@ -41,6 +41,9 @@ bool tri_mheap_page_was_reclaimed(uintptr_t addr);
  * elemsize. ret_needzero: the added pages may hold old data. */
 bool tri_mheap_resize_span(struct tri_mspan *s, size_t npages, bool *ret_needzero);
 
+/* Every page of [addr, addr + bytes), aligned to pages and below used_bytes, is in a span. */
+bool tri_mheap_is_in_use(uintptr_t addr, size_t bytes);
+
 /* Gives free runs of at least min_bytes back to the system, the highest ones, until no more than retain_bytes stay: in
  * spans, or free with their memory kept. Returns the bytes released by this call. Takes the lock in pieces. */
 size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes);

@@ -29,7 +29,7 @@ enum tri_mspan_state {
 };
 
 struct tri_mspan {
-  /* Constant while state != DEAD. First line: all that marking and free need. */
+  /* Constant while state != DEAD. First line: all that free needs, and marking where a page has no cut. */
   uintptr_t base;            /* first byte */
   size_t elemsize;           /* bytes in a slot; large: npages * TRI_PAGE_SIZE */
   struct tri_bitgroup *bits; /* ngroups of them; bits0 when one is enough; typed: the slots' types lie before them */
@@ -59,7 +59,7 @@ struct tri_mspan {
   struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room, while room is not NONE; owner only */
   tri_aint whole_pieces;           /* large: pieces without an untouched page; markers only, see gc/mark.c */
 };
-static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "marking a small span touches two lines");
+static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "freeing in a small span touches two lines");
 static_assert(offsetof(struct tri_mspan, npages) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");
 
 enum tri_mspan_tag {

@@ -124,7 +124,7 @@ enum tri_os_huge tri_os_make_huge(void *addr, size_t size) {
   int saved = errno;
   enum tri_os_huge ret = TRI_OS_HUGE_DONE;
   if (syscall(SYS_madvise, addr, size, COLLAPSE) != 0)
-    ret = errno == EINVAL || errno == ENOSYS || errno == EPERM ? TRI_OS_HUGE_NEVER : TRI_OS_HUGE_NOT_NOW;
+    ret = errno == ENOSYS || errno == EPERM ? TRI_OS_HUGE_NEVER : TRI_OS_HUGE_NOT_NOW;
   errno = saved;
   return ret;
 }

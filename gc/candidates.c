@@ -1,6 +1,6 @@
 /*
  * Candidates: words that scanning has found in the heap's range become marked slots and grey work. The second half of
- * marking's inner loop, between gc/scan.c and gc/work.c; gc/mark.c calls it for some 64 words at a time.
+ * marking's inner loop, between gc/scan.c and gc/work.c; gc/mark.c calls it for 16 words at a time and more.
  *
  * Two passes. The first goes from the word to its slot by the page's cut (alloc/pagecut.h) and constant tables, reads
  * no span, and prefetches the slot's bits; the second sets marks. Large objects, and spans that are just being born,
@@ -46,6 +46,11 @@ TRI_NOINLINE static bool find_uncut(uintptr_t word, struct found *ret) {
   return true;
 }
 
+/* Where the type's number lies, of a slot of a typed span: see tri_mspan_type_at. */
+TRI_INLINE const volatile uint16_t *type_at(const struct found *f) {
+  return (const volatile uint16_t *)(const void *)(f->group - f->index / 64) - 1 - f->index;
+}
+
 TRI_INLINE bool find_slot(uint64_t cut, uintptr_t word, struct found *ret) {
   if (tri_unlikely(cut == 0)) return find_uncut(word, ret);
   unsigned class = tri_pagecut_class(cut);
@@ -55,6 +60,7 @@ TRI_INLINE bool find_slot(uint64_t cut, uintptr_t word, struct found *ret) {
   __builtin_prefetch(ret->group, 1);
   ret->grey = tri_grey(span + (size_t)index * class_cut[class].size, tri_pagecut_tag(cut));
   ret->index = index;
+  if (tri_unlikely(tri_pagecut_tag(cut) & TRI_TAG_TYPED)) __builtin_prefetch((const void *)(uintptr_t)type_at(ret));
   return index < class_cut[class].nelems;
 }
 
@@ -81,8 +87,7 @@ TRI_INLINE size_t bytes_of(uintptr_t grey) {
 /* The grey entry of an object that is not plain; 0 where there are no pointers. */
 TRI_NOINLINE static uintptr_t special_grey(const struct found *f) {
   if (tri_grey_noscan(f->grey)) return 0;
-  const volatile uint16_t *types = (const volatile uint16_t *)(const void *)(f->group - f->index / 64);
-  return tri_grey_typed(tri_grey_address(f->grey), (unsigned)(f->grey >> 48), types[-1 - (int64_t)f->index]);
+  return tri_grey_typed(tri_grey_address(f->grey), (unsigned)(f->grey >> 48), *type_at(f));
 }
 
 /* What a pass over found slots has gathered. */

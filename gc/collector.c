@@ -11,6 +11,8 @@
  * stops it there like anybody. While a cycle marks beside the program, who is ahead of it (pacer/lead.c) assists in
  * small steps, as long as there is work to take and it is far ahead; who cannot assist sleeps as well.
  *
+ * Between cycles the thread makes huge pages (gc/hugepages.c), as long as nobody wants a cycle.
+ *
  * State: `wanted` counts requests (any thread), `served` those that a cycle has answered (runner). The start lock is
  * only tried, never waited for.
  */
@@ -89,6 +91,11 @@ static void serve(void) {
   tri_futex_wake(&served, INT_MAX);
 }
 
+/* Somebody is about to stop the world, or has. */
+static bool cycle_is_near(void) {
+  return pending() || tri_int_load_acq(&tri_state.phase) != TRI_PHASE_OFF;
+}
+
 static void collector_main(void *arg) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register the collector thread");
@@ -101,7 +108,7 @@ static void collector_main(void *arg) {
       serve();
       tri_cycle_sweep_rest();
     }
-    rest_ns = tri_hugepages_step(pending);
+    rest_ns = tri_hugepages_step(cycle_is_near);
   }
 }
 
@@ -199,6 +206,7 @@ void tri_collector_set_stress(size_t bytes) {
 }
 
 void tri_collector_after_fork(void) {
+  tri_hugepages_after_fork();
   tri_int_store_rel(&thread_state, NOT_STARTED);
   tri_int_store_rel(&starting, 0);
   tri_int_store_rel(&serving, 0);

@@ -3,16 +3,20 @@
  * (MADV_COLLAPSE). Marking and programs that jump about in a large heap spend much of their time on misses of the
  * TLB, which huge pages save. Run by the collector thread between cycles (gc/collector.c), at a twentieth of its time.
  *
- * Only memory that is resident anyway: nothing becomes larger, and the kernel's own daemon, which fills holes, is not
- * asked to (no MADV_HUGEPAGE). What the scavenger gives back of a huge page is gone, the rest stays as small pages. No
- * state is kept about pages: the kernel says which are small (PAGEMAP_SCAN, Linux 6.7), so forks and releases need no
- * care. Without that, with GODEBUG=disablethp=1 and where the administrator has said `never`, nothing is done; nor with
- * the page barrier, where the first write to a protected page would split a huge one.
+ *   pass (ten seconds apart) -> steps -> windows of 64 MiB -> runs of small pages -> blocks of a huge page's size
  *
- * A thread that touches a huge page in the making waits for half a millisecond. That is why it is done between cycles:
- * a stop would wait for the thread. The collector thread is in a safe region meanwhile.
+ * Only blocks all of whose pages are in spans, in memory and nobody else's: nothing becomes larger, memory shared with
+ * a forked process stays shared, and what the scavenger has given back or is about to does not return. The kernel's
+ * own daemon, which fills holes, is not asked to (no MADV_HUGEPAGE). No state is kept about pages: the kernel says
+ * which are small (PAGEMAP_SCAN, Linux 6.7) and whose (/proc/self/pagemap). Without that, with GODEBUG=disablethp=1,
+ * where the administrator has said `never` and where huge pages are larger than 4 MiB, nothing is done; nor with the
+ * page barrier, where the first write to a protected page would split a huge one.
  *
- * Locks: the cycle's, around the look at the page map. State is the collector thread's.
+ * A thread that touches a huge page in the making waits for it, half a millisecond and more. That is why a step ends as
+ * soon as somebody wants a cycle: a stop would wait for the thread. The collector thread is in a safe region meanwhile.
+ *
+ * Locks: the cycle's, around each look at a window; the heap's, in tri_mheap_is_in_use. State is the collector
+ * thread's; a fork's child begins without one and with a pass of its own.
  */
 #include "gc/hugepages.h"
 
@@ -22,84 +26,121 @@
 #include "gc/cycle.h"
 #include "gc/pages.h"
 #include "gc/region.h"
+#include "gc/stop.h"
+#include "internal/check.h"
 #include "internal/clock.h"
 
-enum { SHARE = 20, RUNS = 32, AT_ONCE = 2 };
-/* The system has no memory for huge pages: not before the next cycle. */
-enum { MOST_REFUSED = 16 };
+/* No memory for huge pages: the pass ends after so many refusals in a row. */
+enum { SHARE = 20, RUNS = 64, MOST_REFUSED = 16 };
 #define LEAST_HEAP ((size_t)64 << 20)
+#define WINDOW ((size_t)64 << 20)
+#define LARGEST ((size_t)4 << 20)
 #define MOST_NS ((uint64_t)100 * 1000 * 1000)
-/* From one pass over the heap to the next: where memory goes back and comes again pages would be made huge for nothing.
- */
+#define LEAST_REST_NS ((uint64_t)5 * 1000 * 1000)
 #define PASS_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 
 static bool wanted;
-static size_t huge;      /* bytes of a huge page */
-static uintptr_t cursor; /* all below has been looked at in this pass */
-static uint64_t next_pass_ns;
-static uint64_t last_ns; /* when the last step ended */
-static unsigned refused; /* in a row */
+static size_t huge;           /* bytes of a huge page */
+static uintptr_t cursor;      /* all below has been looked at in this pass */
+static uint64_t next_step_ns; /* not before */
+static uint64_t last_ns;      /* when the last step ended */
+static unsigned refused;      /* in a row */
 
 void tri_hugepages_init(const struct tri_config *config) {
   huge = tri_os_huge_page_size();
   if (config->disablethp) tri_os_forbid_huge((void *)tri_heap_range.base, tri_heap_range.reserved_bytes);
-  wanted = !config->disablethp && tri_os_allows_huge();
+  wanted = !config->disablethp && huge <= LARGEST && tri_os_allows_huge();
 }
 
 static int look(uintptr_t end, struct tri_pages_run *runs, uintptr_t *ret_next) {
   tri_cycle_lock();
-  int n = tri_pages_open() ? tri_pages_small(cursor, end, runs, RUNS, ret_next) : -1;
+  int n = tri_pages_open() ? tri_pages_small(cursor, end, runs, RUNS, ret_next) : 0;
   tri_pages_close();
   tri_cycle_unlock();
   return n;
 }
 
-TRI_NOINLINE static enum tri_os_huge make_huge(uintptr_t lo, size_t size) {
+static bool in_use(uintptr_t block) {
+  bool entered = tri_runtime_enter(tri_self);
+  tri_check(entered);
+  bool ret = tri_mheap_is_in_use(block, huge);
+  tri_runtime_leave(tri_self);
+  return ret;
+}
+
+static bool is_own(uintptr_t block) {
+  tri_cycle_lock();
+  bool own = tri_pages_open() && tri_pages_are_own(block, block + huge);
+  tri_pages_close();
+  tri_cycle_unlock();
+  return own;
+}
+
+TRI_NOINLINE static enum tri_os_huge make_huge(uintptr_t block) {
   TRI_BLOCKING(NULL);
-  return tri_os_make_huge((void *)lo, size);
+  return tri_os_make_huge((void *)block, huge);
 }
 
-/* False: no more in this step. */
-static bool make_huge_in(const struct tri_pages_run *r, uint64_t deadline, bool (*stop)(void)) {
+/* False: the pass ends here. */
+static bool try_block(uintptr_t block) {
+  if (!in_use(block) || !is_own(block)) return true;
+  enum tri_os_huge done = make_huge(block);
+  if (done == TRI_OS_HUGE_NEVER) wanted = false;
+  refused = done == TRI_OS_HUGE_DONE ? 0 : refused + 1;
+  return wanted && refused < MOST_REFUSED;
+}
+
+enum progress { PASS_ENDS, STEP_ENDS, GO_ON };
+
+static enum progress do_run(const struct tri_pages_run *r, uint64_t deadline, bool (*stop)(void)) {
   uintptr_t lo = tri_align_up(r->lo, huge), hi = tri_align_down(r->hi, huge);
-  while (lo < hi) {
-    size_t size = tri_min(hi - lo, AT_ONCE * huge);
-    if (stop() || tri_now_ns() > deadline) return false;
-    enum tri_os_huge done = make_huge(lo, size);
-    if (done == TRI_OS_HUGE_NEVER) wanted = false;
-    refused = done == TRI_OS_HUGE_DONE ? 0 : refused + 1;
-    if (!wanted || refused > MOST_REFUSED) return false;
-    lo += size;
+  for (; lo < hi; lo += huge) {
     cursor = lo;
+    if (stop() || tri_now_ns() > deadline) return STEP_ENDS;
+    if (!try_block(lo)) return PASS_ENDS;
   }
-  return true;
+  return GO_ON;
 }
 
-/* Goes on where the last step has ended. True: the pass is complete. */
-static bool work(uint64_t deadline, bool (*stop)(void)) {
+static enum progress do_window(uintptr_t end, uint64_t deadline, bool (*stop)(void)) {
   struct tri_pages_run runs[RUNS];
-  uintptr_t end = tri_heap_range.base + tri_align_down(tri_load_acq(&tri_heap_range.used_bytes), huge), next = 0;
-  cursor = tri_max(cursor, tri_heap_range.base);
-  while (cursor < end) {
-    int n = look(end, runs, &next);
-    if (n < 0) wanted = false;
-    for (int i = 0; i < n; i++)
-      if (!make_huge_in(&runs[i], deadline, stop)) return false;
-    if (!wanted) return false;
-    cursor = next;
+  uintptr_t next = end;
+  if (stop() || tri_now_ns() > deadline) return STEP_ENDS;
+  int n = look(end, runs, &next);
+  if (n < 0) wanted = false;
+  for (int i = 0; i < n; i++) {
+    enum progress p = do_run(&runs[i], deadline, stop);
+    if (p != GO_ON) return p;
   }
-  cursor = 0;
-  return true;
+  cursor = next;
+  return n < 0 ? PASS_ENDS : GO_ON;
+}
+
+/* Goes on where the last step has ended. */
+static enum progress do_step(uint64_t deadline, bool (*stop)(void)) {
+  uintptr_t base = tri_heap_range.base, end = base + tri_align_down(tri_load_acq(&tri_heap_range.used_bytes), huge);
+  enum progress p = GO_ON;
+  cursor = tri_max(cursor, base);
+  while (cursor < end && p == GO_ON)
+    p = do_window(tri_min(tri_align_down(cursor, WINDOW) + WINDOW, end), deadline, stop);
+  return p;
 }
 
 uint64_t tri_hugepages_step(bool (*stop)(void)) {
   if (!wanted || tri_load_rlx(&tri_heap_range.used_bytes) < LEAST_HEAP || tri_beside_may_track_pages()) return 0;
-  uint64_t start = tri_now_ns(), budget = tri_min((start - last_ns) / SHARE, MOST_NS);
-  if (start < next_pass_ns) return 0;
-  refused = 0;
-  bool complete = work(start + budget, stop);
+  uint64_t start = tri_now_ns();
+  if (start < next_step_ns) return cursor ? next_step_ns - start : 0;
+  if (last_ns == 0) last_ns = start;
+  bool step_ends = do_step(start + tri_min((start - last_ns) / SHARE, MOST_NS), stop) == STEP_ENDS;
   last_ns = tri_now_ns();
-  if (complete) next_pass_ns = last_ns + PASS_NS;
-  if (complete || !wanted || refused > MOST_REFUSED) return 0;
-  return (last_ns - start) * SHARE + MOST_NS / SHARE;
+  next_step_ns = last_ns + (step_ends ? tri_max((last_ns - start) * SHARE, LEAST_REST_NS) : PASS_NS);
+  if (step_ends) return next_step_ns - last_ns;
+  cursor = 0;
+  refused = 0;
+  return 0;
+}
+
+void tri_hugepages_after_fork(void) {
+  cursor = 0;
+  next_step_ns = last_ns = 0;
 }

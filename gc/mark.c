@@ -7,9 +7,9 @@
  * An object of more than 128 KiB is scanned in pieces, each a grey entry (an address inside the object). Pages of large
  * objects that the program never touched are left out.
  *
- * No step waits for memory that it has only just learnt of. Grey objects go through a short first-in first-out window
- * that prefetches them. Words in the heap's range are gathered as candidates, at least 64 if there is grey work at all,
- * and go through the page table, the spans and the bits in three passes; each pass prefetches what the next one reads.
+ * No step waits for memory that it has only just learnt of. Grey objects are taken in batches of 16, and while those of
+ * one batch are prefetched the one before is scanned. Words in the heap's range are gathered as candidates, some 16,
+ * and go to their slots' bits and to grey work in two passes (gc/candidates.c).
  * A grey entry carries the size class and the type, so scanning a small object looks nothing up. Pointer-free objects
  * are marked and never queued. Of objects with a type (gc/types.c) only the words in its bitmap are looked at, also in
  * pieces, on dirty pages and where pages are missing; the bitmap begins anew with each element.
@@ -18,7 +18,7 @@
  *   [MARK-1] a slot is pushed by the marker that set its mark bit, and by nobody else.
  *   [MARK-2] in the stopped world only allocated slots are marked. The sweep keeps `alloc & mark`.
  *   [MARK-3] marking ends when every marker is idle and the global stack is empty; an idle marker holds no work: no
- *            entry in buffers or window, no candidate.
+ *            entry in buffers or batches, no candidate.
  *   [MARK-4] out of memory for work buffers: the object stays marked, `overflow` is set, and tri_mark_recover rescans
  *            every marked object until nothing was dropped.
  *   [MARK-5] with the page barrier, before the last stop free slots are marked and scanned like others: one may be
@@ -54,7 +54,7 @@ enum { BATCH = TRI_CANDIDATES_AT_ONCE / TRI_SCAN_SMALL, CHUNK_WORDS = 64, SPINS 
 enum { BREATH_STEPS = 4, BREATH_BYTES = 32 << 10, BREATH_NS = 50 * 1000 };
 enum { SLEEP_MIN_NS = 20 * 1000, SLEEP_MAX_NS = 400 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
-enum { PREFETCH_BYTES = 512 };
+enum { PREFETCH_BYTES = 512, STEP_BYTES = 8 << 10 };
 static const size_t SCAN_AHEAD = 1024;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
 #define SPARSE_BYTES ((size_t)64 << 10)
@@ -80,9 +80,11 @@ struct whole {
   uintptr_t start;
 };
 
-/* Grey entries that were taken together, and whose objects were prefetched. */
+/* Grey entries that were taken together, and whose objects were prefetched. Small ones are scanned at one go, of the
+ * others as many as make a step. */
 struct batch {
   unsigned nsmall, nother;
+  bool has_large;
   size_t small_bytes;
   uintptr_t small[BATCH]; /* for tri_scan_small */
   uintptr_t other[BATCH];
@@ -322,17 +324,17 @@ static void scan_other(struct hand *h, uintptr_t grey) {
   }
 }
 
-/* Leaves it empty. */
+/* At least one object of it, and not many bytes more than STEP_BYTES. */
 static void scan_batch(struct hand *h, struct batch *b) {
   struct tri_candidates *c = &h->candidates;
+  uint64_t enough = h->m->scanned_bytes + STEP_BYTES;
   if (b->nsmall > 0) {
     size_t n = tri_scan_small(b->small, b->nsmall, c->base, c->used, c->word + c->n);
     h->m->scanned_bytes += b->small_bytes;
     b->nsmall = 0;
     added_candidates(h, n);
   }
-  for (unsigned i = 0; i < b->nother; i++) scan_other(h, b->other[i]);
-  b->nother = 0;
+  while (b->nother > 0 && h->m->scanned_bytes < enough) scan_other(h, b->other[--b->nother]);
 }
 
 /* The marked objects on the pages [lo, hi) of a span, as far as they lie there. Whether they are still allocated is not
@@ -413,22 +415,34 @@ TRI_INLINE void prefetch_object(uintptr_t grey) {
   } while (p < end);
 }
 
+/* Not for tri_scan_small. One piece of a large object is enough at a time: other markers may want the next. */
+TRI_NOINLINE static void fill_other(struct hand *h, struct batch *b, uintptr_t grey) {
+  if (tri_grey_class(grey) == 0 && b->has_large) {
+    tri_work_put(&h->m->work, grey);
+    return;
+  }
+  prefetch_object(grey);
+  b->has_large |= tri_grey_class(grey) == 0;
+  b->other[b->nother++] = grey;
+}
+
 /* Of an empty batch. */
 TRI_INLINE void fill_batch(struct hand *h, struct batch *b) {
   uintptr_t grey[BATCH];
-  unsigned n = tri_work_get_many(&h->m->work, grey, BATCH), nsmall = 0, nother = 0;
+  unsigned n = tri_work_get_many(&h->m->work, grey, BATCH), nsmall = 0;
   size_t words = 0;
+  b->has_large = false;
   for (unsigned i = 0; i < n; i++) {
-    prefetch_object(grey[i]);
     unsigned w = tri_scan_small_words[tri_grey_class(grey[i])];
-    bool is_small = w > 0 && !h->careful;
-    b->small[nsmall] = b->other[nother] = grey[i];
-    nsmall += is_small;
-    nother += !is_small;
-    words += w;
+    if (tri_likely(w && !h->careful)) {
+      __builtin_prefetch((const void *)tri_grey_address(grey[i]));
+      b->small[nsmall++] = grey[i];
+      words += w;
+    } else {
+      fill_other(h, b, grey[i]);
+    }
   }
   b->nsmall = nsmall;
-  b->nother = nother;
   b->small_bytes = words * sizeof(void *);
 }
 
@@ -439,14 +453,15 @@ TRI_INLINE bool batch_is_empty(const struct batch *b) {
 /* Asks for the next grey objects, then scans those that it has asked for a step ago. False: this marker has no grey
  * object and no candidate, and the global stack nothing to take. */
 TRI_INLINE bool drain_step(struct hand *h) {
-  struct batch *due = &h->batch[h->due], *next = &h->batch[h->due ^= 1];
-  fill_batch(h, next);
+  struct batch *due = &h->batch[h->due], *next = &h->batch[h->due ^ 1];
+  if (batch_is_empty(next)) fill_batch(h, next);
   if (!batch_is_empty(due)) {
     scan_batch(h, due);
   } else if (batch_is_empty(next)) {
     if (h->candidates.n == 0) return false;
     mark_candidates(h);
   }
+  if (batch_is_empty(due)) h->due ^= 1;
   return true;
 }
 

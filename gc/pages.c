@@ -1,14 +1,15 @@
 /*
  * Which pages hold data, for whoever is about to read memory that its program may never have touched: the root scan
- * (gc/roots.c) and the marking of large objects (gc/mark.c). Reading an untouched page would make it present.
+ * (gc/roots.c) and the marking of large objects (gc/mark.c). Reading an untouched page would make it present. And which
+ * could be parts of huge pages (gc/hugepages.c).
  *
  * Presence comes from the PAGEMAP_SCAN ioctl (Linux 6.7) or, where it is missing, from the words of
- * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared, 58 guard).
+ * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared, 58 guard, 56 mapped only here).
  *
- * The runner of a cycle opens and closes; in between any marker may ask: the buffers are on its stack, and `no_scan`
- * only ever goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are cancellation
- * points. The descriptor may meet a program that closes every number it finds: gone, the question has no answer.
- * Forbidden: keeping the descriptor beyond the cycle.
+ * The holder of the cycle's lock opens and closes; in between any marker may ask: the buffers are on its stack, and
+ * `no_scan` only ever goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are
+ * cancellation points. The descriptor may meet a program that closes every number it finds: gone, the question has no
+ * answer. Forbidden: keeping the descriptor beyond that lock.
  */
 #include "gc/pages.h"
 
@@ -151,6 +152,11 @@ bool tri_pages_each(uintptr_t lo, uintptr_t hi, bool private_only, void (*fn)(ui
   return ok;
 }
 
+/* The descriptor may be gone, which is no news of the kernel. */
+static bool kernel_cannot(int error) {
+  return error == ENOTTY || error == EINVAL || error == ENOSYS;
+}
+
 int tri_pages_small(uintptr_t lo, uintptr_t hi, struct tri_pages_run *ret, unsigned max, uintptr_t *ret_next) {
   struct page_region regions[SCAN_REGIONS];
   struct pm_scan_arg a = {.size = sizeof a,
@@ -158,13 +164,34 @@ int tri_pages_small(uintptr_t lo, uintptr_t hi, struct tri_pages_run *ret, unsig
                           .end = hi,
                           .vec = (uintptr_t)regions,
                           .vec_len = tri_min(max, SCAN_REGIONS),
-                          .category_mask = PAGE_IS_PRESENT | PAGE_IS_HUGE,
-                          .category_inverted = PAGE_IS_HUGE,
+                          .category_mask = PAGE_IS_PRESENT | PAGE_IS_PFNZERO | PAGE_IS_HUGE,
+                          .category_inverted = PAGE_IS_PFNZERO | PAGE_IS_HUGE,
                           .return_mask = PAGE_IS_PRESENT};
   int saved_errno = errno, n = ioctl(pagemap.fd, TRI_PAGEMAP_SCAN, &a);
+  bool cannot = n < 0 && kernel_cannot(errno) && tri_hidden_fd_is_ours(&pagemap);
   errno = saved_errno;
-  if (n < 0 || a.walk_end <= lo) return -1;
+  if (n < 0 || a.walk_end <= lo) return cannot ? -1 : 0;
   for (int i = 0; i < n; i++) ret[i] = (struct tri_pages_run){regions[i].start, regions[i].end};
   *ret_next = a.walk_end;
   return n;
+}
+
+static bool word_is_own(uint64_t word) {
+  return (word >> 63 & 1) && (word >> 56 & 1) && !(word >> 61 & 1);
+}
+
+bool tri_pages_are_own(uintptr_t lo, uintptr_t hi) {
+  uint64_t words[PAGEMAP_WORDS];
+  size_t page = tri_os_page_size(), n;
+  int saved_errno = errno;
+  bool own = true;
+  for (; lo < hi && own; lo += n * page) {
+    n = tri_min((hi - lo) / page, PAGEMAP_WORDS);
+    size_t bytes = n * sizeof words[0];
+    own = syscall(SYS_pread64, pagemap.fd, words, bytes, (off_t)(lo / page * sizeof words[0])) == (ssize_t)bytes;
+    for (size_t i = 0; i < n && own; i++) own = word_is_own(words[i]);
+  }
+  own = own && tri_hidden_fd_is_ours(&pagemap);
+  errno = saved_errno;
+  return own;
 }

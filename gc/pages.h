@@ -20,7 +20,9 @@ struct tri_pages_run {
   uintptr_t lo, hi;
 };
 /* Between open and close: runs of pages in [lo, hi) that are in memory and not parts of huge pages, at most `max`, the
- * first ones; returns how many. *ret_next: up to where it has looked. -1: the kernel cannot say. */
+ * first ones; returns how many. *ret_next: up to where it has looked. -1: this kernel cannot say. */
 int tri_pages_small(uintptr_t lo, uintptr_t hi, struct tri_pages_run *ret, unsigned max, uintptr_t *ret_next);
+/* Between open and close, [lo, hi) whole pages: all are in memory, anonymous, and mapped by this process alone. */
+bool tri_pages_are_own(uintptr_t lo, uintptr_t hi);
 
 #endif

@@ -13,8 +13,8 @@
  *                 for a slot of 16 to 32,768 bytes, where Go spends 2 bits to 8 bytes, and no word in the object, which
  *                 would cost it its alignment and lie open to the program.
  *   large typed   a field of the span.
- * A marker reads the number when it marks the object, where it has the span at hand and waits for nothing: it has asked
- * for the number's cache line with that of the mark bit. The grey entry carries it (gc/work.h), so scanning looks
+ * A marker reads the number when it marks the object, where it waits for nothing: it has asked for the number's cache
+ * line with that of the mark bit (gc/candidates.c). The grey entry carries it (gc/work.h), so scanning looks
  * nothing up: the mask of an object of up to 512 bytes is one word of tri_type_infos. A number also gives the name to
  * messages and the type to tri_realloc, which bits for each word could not.
  *

@@ -20,6 +20,7 @@ enum {
   PAGE_IS_FILE = 1 << 2,
   PAGE_IS_PRESENT = 1 << 3,
   PAGE_IS_SWAPPED = 1 << 4,
+  PAGE_IS_PFNZERO = 1 << 5,
   PAGE_IS_HUGE = 1 << 6,
   PAGE_IS_GUARD = 1 << 8
 };
