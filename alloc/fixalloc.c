@@ -24,7 +24,7 @@
 
 static struct {
   struct tri_lock lock; /* guards all below */
-  char *next, *committed, *end;
+  char *start, *next, *committed, *end;
   tri_aword bytes; /* committed; written under the lock, read without */
 } region = {.lock = TRI_LOCK_INIT(TRI_RANK_FIXALLOC)};
 
@@ -41,7 +41,7 @@ static bool new_region(size_t size) {
     tri_os_unreserve(p, want);
     return false;
   }
-  region.next = region.committed = p;
+  region.start = region.next = region.committed = p;
   region.end = p + want;
   return true;
 }
@@ -71,6 +71,13 @@ void *tri_persistent_alloc(size_t size) {
 
 size_t tri_persistent_bytes(void) {
   return tri_load_rlx(&region.bytes);
+}
+
+void tri_persistent_range(uintptr_t *ret_lo, uintptr_t *ret_hi) {
+  tri_lock_acquire(&region.lock);
+  *ret_lo = (uintptr_t)region.start;
+  *ret_hi = (uintptr_t)region.next;
+  tri_lock_release(&region.lock);
 }
 
 void tri_persistent_lock(void) {

@@ -26,6 +26,8 @@ void tri_fixalloc_free(struct tri_fixalloc *f, void *p);
  * memory. Counted in tri_persistent_bytes(). */
 void *tri_persistent_alloc(size_t size);
 size_t tri_persistent_bytes(void);
+/* The part of the latest reservation that is handed out; the others are half as large and less. */
+void tri_persistent_range(uintptr_t *ret_lo, uintptr_t *ret_hi);
 
 /* Lock for fork: tri_mheap_lock takes it. */
 void tri_persistent_lock(void);

@@ -3,14 +3,15 @@
  * (MADV_COLLAPSE). Marking and programs that jump about in a large heap spend much of their time on misses of the
  * TLB, which huge pages save. Run by the collector thread between cycles (gc/collector.c), at a twentieth of its time.
  *
- *   pass (ten seconds apart) -> steps -> windows of 64 MiB -> runs of small pages -> blocks of a huge page's size
+ *   pass (ten seconds apart) over the heap and its tables
+ *     -> steps -> windows of 64 MiB -> runs of small pages -> blocks of a huge page's size
  *
- * Only blocks all of whose pages are in spans, in memory and nobody else's: nothing becomes larger, memory shared with
- * a forked process stays shared, and what the scavenger has given back or is about to does not return. The kernel's
- * own daemon, which fills holes, is not asked to (no MADV_HUGEPAGE). No state is kept about pages: the kernel says
- * which are small (PAGEMAP_SCAN, Linux 6.7) and whose (/proc/self/pagemap). Without that, with GODEBUG=disablethp=1,
- * where the administrator has said `never` and where huge pages are larger than 4 MiB, nothing is done; nor with the
- * page barrier, where the first write to a protected page would split a huge one.
+ * Only blocks all of whose pages are in spans (or tables), in memory and nobody else's: nothing becomes larger, memory
+ * shared with a forked process stays shared, and what the scavenger has given back or is about to does not return. The
+ * kernel's own daemon, which fills holes, is not asked to (no MADV_HUGEPAGE). No state is kept about pages: the kernel
+ * says which are small (PAGEMAP_SCAN, Linux 6.7) and whose (/proc/self/pagemap). Without that, with
+ * GODEBUG=disablethp=1, where the administrator has said `never` and where huge pages are larger than 4 MiB, nothing is
+ * done; nor with the page barrier, where the first write to a protected page would split a huge one.
  *
  * A thread that touches a huge page in the making waits for it, half a millisecond and more. That is why a step ends as
  * soon as somebody wants a cycle: a stop would wait for the thread. The collector thread is in a safe region meanwhile.
@@ -20,6 +21,7 @@
  */
 #include "gc/hugepages.h"
 
+#include "alloc/fixalloc.h"
 #include "alloc/mheap.h"
 #include "alloc/os.h"
 #include "gc/beside.h"
@@ -33,6 +35,7 @@
 /* No memory for huge pages: the pass ends after so many refusals in a row. */
 enum { SHARE = 20, RUNS = 64, MOST_REFUSED = 16 };
 #define LEAST_HEAP ((size_t)64 << 20)
+#define LEAST_HEAP_UNDER_STRESS ((size_t)4 << 20)
 #define WINDOW ((size_t)64 << 20)
 #define LARGEST ((size_t)4 << 20)
 #define MOST_NS ((uint64_t)100 * 1000 * 1000)
@@ -40,14 +43,20 @@ enum { SHARE = 20, RUNS = 64, MOST_REFUSED = 16 };
 #define PASS_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 
 static bool wanted;
-static size_t huge;           /* bytes of a huge page */
-static uintptr_t cursor;      /* all below has been looked at in this pass */
+static size_t huge, least_heap; /* bytes of a huge page; of a heap that is worth it */
+static uint64_t pass_ns;
+/* All below `cursor` in this range has been looked at in this pass; 0: none of it. */
+enum range { HEAP, CUTS, SPANS, STRUCTS, NRANGES };
+static unsigned range;
+static uintptr_t cursor;
 static uint64_t next_step_ns; /* not before */
 static uint64_t last_ns;      /* when the last step ended */
 static unsigned refused;      /* in a row */
 
 void tri_hugepages_init(const struct tri_config *config) {
   huge = tri_os_huge_page_size();
+  least_heap = config->stress_bytes ? LEAST_HEAP_UNDER_STRESS : LEAST_HEAP;
+  pass_ns = config->stress_bytes ? 0 : PASS_NS;
   if (config->disablethp) tri_os_forbid_huge((void *)tri_heap_range.base, tri_heap_range.reserved_bytes);
   wanted = !config->disablethp && huge <= LARGEST && tri_os_allows_huge();
 }
@@ -60,12 +69,23 @@ static int look(uintptr_t end, struct tri_pages_run *runs, uintptr_t *ret_next) 
   return n;
 }
 
-static bool in_use(uintptr_t block) {
+/* A lock of the allocator may be held only where no stop can come. */
+static void enter(void) {
   bool entered = tri_runtime_enter(tri_self);
   tri_check(entered);
+}
+
+static bool in_use(uintptr_t block) {
+  enter();
   bool ret = tri_mheap_is_in_use(block, huge);
   tri_runtime_leave(tri_self);
   return ret;
+}
+
+static void structs_range(struct tri_pages_run *ret) {
+  enter();
+  tri_persistent_range(&ret->lo, &ret->hi);
+  tri_runtime_leave(tri_self);
 }
 
 static bool is_own(uintptr_t block) {
@@ -81,9 +101,23 @@ TRI_NOINLINE static enum tri_os_huge make_huge(uintptr_t block) {
   return tri_os_make_huge((void *)block, huge);
 }
 
+/* The heap, and what marking reads beside it. */
+static struct tri_pages_run range_now(void) {
+  uintptr_t used = tri_load_acq(&tri_heap_range.used_bytes), base = tri_heap_range.base;
+  uintptr_t table = (used >> TRI_PAGE_SHIFT) * sizeof(void *);
+  uintptr_t cuts = (uintptr_t)tri_heap_range.cuts, spans = (uintptr_t)tri_heap_range.spans;
+  struct tri_pages_run r = {base, base + used};
+  if (range == CUTS) r = (struct tri_pages_run){cuts, cuts + table};
+  if (range == SPANS) r = (struct tri_pages_run){spans, spans + table};
+  if (range == STRUCTS) structs_range(&r);
+  r.lo = tri_align_up(r.lo, huge);
+  r.hi = tri_max(tri_align_down(r.hi, huge), r.lo);
+  return r;
+}
+
 /* False: the pass ends here. */
 static bool try_block(uintptr_t block) {
-  if (!in_use(block) || !is_own(block)) return true;
+  if ((range == HEAP && !in_use(block)) || !is_own(block)) return true;
   enum tri_os_huge done = make_huge(block);
   if (done == TRI_OS_HUGE_NEVER) wanted = false;
   refused = done == TRI_OS_HUGE_DONE ? 0 : refused + 1;
@@ -118,29 +152,33 @@ static enum progress do_window(uintptr_t end, uint64_t deadline, bool (*stop)(vo
 
 /* Goes on where the last step has ended. */
 static enum progress do_step(uint64_t deadline, bool (*stop)(void)) {
-  uintptr_t base = tri_heap_range.base, end = base + tri_align_down(tri_load_acq(&tri_heap_range.used_bytes), huge);
-  enum progress p = GO_ON;
-  cursor = tri_max(cursor, base);
-  while (cursor < end && p == GO_ON)
-    p = do_window(tri_min(tri_align_down(cursor, WINDOW) + WINDOW, end), deadline, stop);
-  return p;
+  for (; range < NRANGES; range++, cursor = 0) {
+    struct tri_pages_run r = range_now();
+    enum progress p = GO_ON;
+    cursor = tri_max(cursor, r.lo);
+    while (cursor < r.hi && p == GO_ON) p = do_window(tri_min(cursor + WINDOW, r.hi), deadline, stop);
+    if (p != GO_ON) return p;
+  }
+  return PASS_ENDS;
 }
 
 uint64_t tri_hugepages_step(bool (*stop)(void)) {
-  if (!wanted || tri_load_rlx(&tri_heap_range.used_bytes) < LEAST_HEAP || tri_beside_may_track_pages()) return 0;
+  if (!wanted || tri_load_rlx(&tri_heap_range.used_bytes) < least_heap || tri_beside_may_track_pages()) return 0;
   uint64_t start = tri_now_ns();
-  if (start < next_step_ns) return cursor ? next_step_ns - start : 0;
+  if (start < next_step_ns) return cursor || range ? next_step_ns - start : 0;
   if (last_ns == 0) last_ns = start;
   bool step_ends = do_step(start + tri_min((start - last_ns) / SHARE, MOST_NS), stop) == STEP_ENDS;
   last_ns = tri_now_ns();
-  next_step_ns = last_ns + (step_ends ? tri_max((last_ns - start) * SHARE, LEAST_REST_NS) : PASS_NS);
+  next_step_ns = last_ns + (step_ends ? tri_max((last_ns - start) * SHARE, LEAST_REST_NS) : pass_ns);
   if (step_ends) return next_step_ns - last_ns;
+  range = HEAP;
   cursor = 0;
   refused = 0;
   return 0;
 }
 
 void tri_hugepages_after_fork(void) {
+  range = HEAP;
   cursor = 0;
   next_step_ns = last_ns = 0;
 }
