@@ -1,11 +1,13 @@
 /*
  * A live heap of 128 MiB gets huge pages within seconds, what lies in it stays as it is, and memory that is dropped
- * goes back all the same. With the argument `no` (and GODEBUG=disablethp=1) it must get none. Where the kernel has no
+ * goes back all the same. With the argument `no` (and GODEBUG=disablethp=1) it must get none. `fork`: a child's memory
+ * stays its parent's as far as it was. `zero`: memory that was only read takes none. Where the kernel has no
  * PAGEMAP_SCAN or its administrator forbids huge pages: 77, skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "internal/pagemap.h"
@@ -26,6 +28,8 @@ struct node {
   struct node *next;
   uint64_t number, fill[6];
 };
+
+enum { BLOCKS = 128, BLOCK_BYTES = 1 << 20, BUSY_STEPS = 60, MOST_OWN_KIB = 90 << 10 };
 
 static struct node **lists;
 
@@ -104,15 +108,69 @@ static void let_go(void) {
   CHECK(after < before / 4, "%zu of %zu KiB are still there", after, before);
 }
 
-int main(int argc, char **argv) {
-  bool none = argc > 1 && strcmp(argv[1], "no") == 0;
-  if (!system_can()) return 77;
+/* Cycles, and time for what comes after them. */
+static void keep_busy(unsigned steps) {
+  void **keep = tri_alloc(sizeof *keep);
+  CHECK(keep, "tri_alloc");
+  for (unsigned i = 0; i < steps; i++) {
+    for (int k = 0; k < 200000; k++) tri_write(keep, tri_alloc(64));
+    usleep(STEP_US);
+  }
+  tri_keep_alive(keep);
+}
+
+/* What a forked process shares with its parent stays shared: huge pages would be copies. */
+static void child_shares(void) {
+  int status = 0;
+  build();
+  pid_t child = fork();
+  CHECK(child >= 0, "fork");
+  if (child == 0) {
+    keep_busy(BUSY_STEPS);
+    size_t own = field_kib("/proc/self/smaps_rollup", "Private_Dirty");
+    CHECK(own < MOST_OWN_KIB, "%zu KiB are the child's own", own);
+    _exit(0);
+  }
+  CHECK(waitpid(child, &status, 0) == child && status == 0, "the child's status is %d", status);
+}
+
+/* Memory that was only ever read is the one page of zeroes, and takes none, also beside a page that was written. */
+static void zeroes_stay_small(void) {
+  unsigned sum = 0;
+  void **blocks = tri_alloc(BLOCKS * sizeof *blocks);
+  for (int i = 0; i < BLOCKS; i++) {
+    char *block = tri_alloc_noscan(BLOCK_BYTES);
+    CHECK(block, "tri_alloc_noscan");
+    block[1] = 1; /* no byte that is read */
+    for (size_t at = 0; at < BLOCK_BYTES; at += 4096) sum += (unsigned char)((volatile char *)block)[at];
+    tri_write(&blocks[i], block);
+  }
+  CHECK(sum == 0, "fresh memory is not zero");
+  keep_busy(BUSY_STEPS);
+  size_t rss = field_kib("/proc/self/status", "VmRSS");
+  CHECK(rss < MOST_OWN_KIB, "%zu KiB are resident", rss);
+  tri_keep_alive(blocks);
+}
+
+static void live_heap(bool none) {
   build();
   size_t kib = none ? wait_for_huge(1, NONE_STEPS) : wait_for_huge(ENOUGH_KIB, PATIENCE);
   if (none) CHECK(kib == 0, "%zu KiB in huge pages", kib);
   if (!none) CHECK(kib >= ENOUGH_KIB, "%zu KiB in huge pages", kib);
   check();
   let_go();
+}
+
+int main(int argc, char **argv) {
+  const char *what = argc > 1 ? argv[1] : "yes";
+  if (!system_can()) return 77;
+  if (strcmp(what, "fork") == 0) {
+    child_shares();
+  } else if (strcmp(what, "zero") == 0) {
+    zeroes_stay_small();
+  } else {
+    live_heap(strcmp(what, "no") == 0);
+  }
   puts("ok");
   return 0;
 }
