@@ -18,10 +18,10 @@ bool tri_os_release(void *addr, size_t size);
  * Where it does not know MADV_FREE: tri_os_release. */
 bool tri_os_release_lazily(void *addr, size_t size);
 size_t tri_os_huge_page_size(void);
-enum tri_os_huge { TRI_OS_HUGE_DONE, TRI_OS_HUGE_NOT_NOW, TRI_OS_HUGE_NEVER };
+enum tri_os_huge { TRI_OS_HUGE_DONE, TRI_OS_HUGE_NOT_HERE, TRI_OS_HUGE_NO_MEMORY, TRI_OS_HUGE_NEVER };
 /* Makes whole huge pages, aligned to their size, out of small ones (MADV_COLLAPSE, Linux 6.1), which takes the kernel
- * half a millisecond each and more; whoever touches one meanwhile waits. NOT_NOW: no memory for it, pages are pinned,
- * or the range is not all one mapping. */
+ * half a millisecond each and more; whoever touches one meanwhile waits. NOT_HERE: pages are pinned, or the range is
+ * not all one mapping. */
 enum tri_os_huge tri_os_make_huge(void *addr, size_t size);
 /* The system's administrator allows huge pages where a program asks for them. */
 bool tri_os_allows_huge(void);

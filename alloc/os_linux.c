@@ -120,11 +120,15 @@ size_t tri_os_huge_page_size(void) {
   return tri_os_page_size() * (tri_os_page_size() / sizeof(uint64_t));
 }
 
+static enum tri_os_huge huge_failure(int error) {
+  if (error == ENOSYS || error == EPERM) return TRI_OS_HUGE_NEVER;
+  return error == ENOMEM || error == EBUSY ? TRI_OS_HUGE_NO_MEMORY : TRI_OS_HUGE_NOT_HERE;
+}
+
 enum tri_os_huge tri_os_make_huge(void *addr, size_t size) {
   int saved = errno;
-  enum tri_os_huge ret = TRI_OS_HUGE_DONE;
-  if (syscall(SYS_madvise, addr, size, COLLAPSE) != 0)
-    ret = errno == ENOSYS || errno == EPERM ? TRI_OS_HUGE_NEVER : TRI_OS_HUGE_NOT_NOW;
+  bool done = syscall(SYS_madvise, addr, size, COLLAPSE) == 0;
+  enum tri_os_huge ret = done ? TRI_OS_HUGE_DONE : huge_failure(errno);
   errno = saved;
   return ret;
 }

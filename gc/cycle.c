@@ -241,7 +241,7 @@ static void end_in_stop(bool listed) {
     if (tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK) abandon_mark();
     give_up_stw();
   }
-  tri_pages_close();
+  if (!tri_hugepages_take_pages()) tri_pages_close();
   cycle.t_end = tri_start_world();
 }
 

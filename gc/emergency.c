@@ -34,7 +34,7 @@ void *tri_emergency_alloc(size_t align, size_t size) {
   for (;;) {
     uint64_t old = tri_load_acq(&top), used = old & UINT32_MAX;
     size_t at = tri_align_up((uintptr_t)region + used + HEADER, align) - (uintptr_t)region;
-    if (size > REGION_BYTES || at > REGION_BYTES - size) break;
+    if (size > REGION_BYTES || at >= REGION_BYTES || at > REGION_BYTES - size) break;
     if (!tri_cas_acq_rel(&top, old, pack(tri_align_up(at + size, 16), (old >> 32) + 1))) continue;
     void *p = region + at;
     *size_of(p) = size;

@@ -13,7 +13,8 @@
  *
  * The world does not stay stopped: between our prepare handler and the fork itself the C library takes locks of its own
  * (stdio's list, name service), which a stopped thread might hold. A collector thread that sweeps is a registered
- * thread: it stops between two spans. Other prepare handlers run before ours and may allocate.
+ * thread: it stops between two spans. Other prepare handlers run before ours and may allocate. A signal handler may run
+ * in between, on the forking thread, and allocate.
  */
 #include "gc/fork.h"
 
@@ -40,8 +41,9 @@
 #include "gc/worker.h"
 #include "internal/check.h"
 
-static bool prepared; /* written by the forking thread, world stopped */
-static bool has_gate; /* by the forking thread, which holds the cycle lock when it is read */
+static tri_aword forker; /* the thread between prepare and the handlers after it; written by it, world stopped */
+static bool has_gate;    /* by the forking thread, which holds the cycle lock when it is read */
+static unsigned nested;  /* forks by a handler that interrupted the forker there; the forker's */
 
 static void lock_all(void) {
   tri_roots_lock();
@@ -66,11 +68,19 @@ static void unlock_all(void) {
   tri_roots_unlock();
 }
 
+static bool is_forker(void) {
+  return tri_load_rlx(&forker) == (uint64_t)(uintptr_t)tri_self;
+}
+
+/* While it holds all locks the forker counts as inside the runtime: a handler that allocates gets emergency memory. */
 static void prepare(void) {
   struct tri_thread *t = tri_self;
   /* fork in a signal handler that interrupted the runtime: nothing can be locked; the child may only exec. */
-  if (!tri_runtime_ready() || tri_cycle_is_mine() || (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime)))
+  if (!tri_runtime_ready() || tri_cycle_is_mine() ||
+      (tri_thread_is_registered(t) && tri_int_load_rlx(&t->in_runtime))) {
+    nested += is_forker();
     return;
+  }
   tri_thread_register_self();
   tri_beside_hurry_begin();
   bool gate = tri_cycle_lock_gate();
@@ -78,22 +88,36 @@ static void prepare(void) {
   has_gate = gate;
   tri_beside_hurry_end();
   tri_stop_world();
+  if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 1);
   lock_all();
+  tri_store_rlx(&forker, (uint64_t)(uintptr_t)tri_self);
   tri_start_world_keep_registry();
-  prepared = true;
+}
+
+/* Its locks are this thread's to give back. */
+static bool was_prepared(void) {
+  if (!is_forker()) return false;
+  if (nested == 0) return true;
+  nested--;
+  return false;
+}
+
+static void give_locks_back(void) {
+  unlock_all();
+  tri_store_rlx(&forker, 0);
+  if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 0);
 }
 
 static void finish(void) {
-  prepared = false;
   tri_lock_release(&tri_registry_lock);
   tri_cycle_unlock();
   if (has_gate) tri_cycle_unlock_gate();
 }
 
 static void in_parent(void) {
-  if (!prepared) return;
+  if (!was_prepared()) return;
   tri_offheap_fork_parent();
-  unlock_all();
+  give_locks_back();
   finish();
 }
 
@@ -104,9 +128,9 @@ static void retell(void) {
 
 static void in_child(void) {
   tri_signals_after_fork();
-  if (!prepared) return;
+  if (!was_prepared()) return;
   tri_offheap_fork_child();
-  unlock_all(); /* first: forgetting threads takes their pool's lock */
+  give_locks_back(); /* first: forgetting threads takes their pool's lock */
   if (tri_thread_after_fork()) retell();
   tri_pthread_after_fork();
   tri_worker_after_fork();

@@ -16,8 +16,11 @@
  * A thread that touches a huge page in the making waits for it, half a millisecond and more. That is why a step ends as
  * soon as somebody wants a cycle: a stop would wait for the thread. The collector thread is in a safe region meanwhile.
  *
- * Locks: the cycle's, around each look at a window; the heap's, in tri_mheap_is_in_use. State is the collector
- * thread's; a fork's child begins without one and with a pass of its own.
+ * The page map is the descriptor that the last cycle has opened in its stop, and left open for the pass: opened while
+ * the program runs it would take a number that the program counts on. It is closed at the pass's end.
+ *
+ * Locks: the cycle's, around each look at the page map; the heap's, in tri_mheap_is_in_use. State is the collector
+ * thread's; a fork's child begins without one, and with a pass of its own after its first cycle.
  */
 #include "gc/hugepages.h"
 
@@ -32,19 +35,21 @@
 #include "internal/check.h"
 #include "internal/clock.h"
 
-/* No memory for huge pages: the pass ends after so many refusals in a row. */
+/* The pass ends after so many refusals in a row. */
 enum { SHARE = 20, RUNS = 64, MOST_REFUSED = 16 };
 #define LEAST_HEAP ((size_t)64 << 20)
 #define LEAST_HEAP_UNDER_STRESS ((size_t)4 << 20)
 #define WINDOW ((size_t)64 << 20)
 #define LARGEST ((size_t)4 << 20)
 #define MOST_NS ((uint64_t)100 * 1000 * 1000)
+#define SLOW_NS ((uint64_t)5 * 1000 * 1000)
 #define LEAST_REST_NS ((uint64_t)5 * 1000 * 1000)
 #define PASS_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 
-static bool wanted;
 static size_t huge, least_heap; /* bytes of a huge page; of a heap that is worth it */
 static uint64_t pass_ns;
+static tri_aint wanted;    /* written by the collector thread, as all below */
+static tri_aword pass_due; /* no pass begins before; 0 while one is under way */
 /* All below `cursor` in this range has been looked at in this pass; 0: none of it. */
 enum range { HEAP, CUTS, SPANS, STRUCTS, NRANGES };
 static unsigned range;
@@ -58,15 +63,31 @@ void tri_hugepages_init(const struct tri_config *config) {
   least_heap = config->stress_bytes ? LEAST_HEAP_UNDER_STRESS : LEAST_HEAP;
   pass_ns = config->stress_bytes ? 0 : PASS_NS;
   if (config->disablethp) tri_os_forbid_huge((void *)tri_heap_range.base, tri_heap_range.reserved_bytes);
-  wanted = !config->disablethp && huge <= LARGEST && tri_os_allows_huge();
+  tri_int_store_rlx(&wanted, !config->disablethp && huge <= LARGEST && tri_os_allows_huge());
 }
 
+static bool pays(void) {
+  return tri_int_load_rlx(&wanted) && tri_load_rlx(&tri_heap_range.used_bytes) >= least_heap &&
+         !tri_beside_may_track_pages();
+}
+
+bool tri_hugepages_take_pages(void) {
+  return pays() && tri_now_ns() >= tri_load_rlx(&pass_due);
+}
+
+/* -1: nobody can say, for now or for good. */
 static int look(uintptr_t end, struct tri_pages_run *runs, uintptr_t *ret_next) {
   tri_cycle_lock();
-  int n = tri_pages_open() ? tri_pages_small(cursor, end, runs, RUNS, ret_next) : 0;
-  tri_pages_close();
+  int n = tri_pages_are_open() ? tri_pages_small(cursor, end, runs, RUNS, ret_next) : -1;
+  if (n < 0 && tri_pages_are_open()) tri_int_store_rlx(&wanted, 0);
   tri_cycle_unlock();
   return n;
+}
+
+static void end_looking(void) {
+  tri_cycle_lock();
+  tri_pages_close();
+  tri_cycle_unlock();
 }
 
 /* A lock of the allocator may be held only where no stop can come. */
@@ -90,8 +111,7 @@ static void structs_range(struct tri_pages_run *ret) {
 
 static bool is_own(uintptr_t block) {
   tri_cycle_lock();
-  bool own = tri_pages_open() && tri_pages_are_own(block, block + huge);
-  tri_pages_close();
+  bool own = tri_pages_are_open() && tri_pages_are_own(block, block + huge);
   tri_cycle_unlock();
   return own;
 }
@@ -115,25 +135,27 @@ static struct tri_pages_run range_now(void) {
   return r;
 }
 
-/* False: the pass ends here. */
-static bool try_block(uintptr_t block) {
-  if ((range == HEAP && !in_use(block)) || !is_own(block)) return true;
-  enum tri_os_huge done = make_huge(block);
-  if (done == TRI_OS_HUGE_NEVER) wanted = false;
-  refused = done == TRI_OS_HUGE_DONE ? 0 : refused + 1;
-  return wanted && refused < MOST_REFUSED;
-}
-
 enum progress { PASS_ENDS, STEP_ENDS, GO_ON };
+
+/* A call that takes long, though it ends well, is counted as a refusal: the kernel had to look for memory. */
+static enum progress try_block(uintptr_t block) {
+  if ((range == HEAP && !in_use(block)) || !is_own(block)) return GO_ON;
+  uint64_t start = tri_now_ns();
+  enum tri_os_huge done = make_huge(block);
+  if (done == TRI_OS_HUGE_NEVER) tri_int_store_rlx(&wanted, 0);
+  bool slow = done == TRI_OS_HUGE_DONE && tri_now_ns() - start > SLOW_NS;
+  refused = slow || done == TRI_OS_HUGE_NO_MEMORY ? refused + 1 : 0;
+  return done == TRI_OS_HUGE_NEVER || refused >= MOST_REFUSED ? PASS_ENDS : GO_ON;
+}
 
 static enum progress do_run(const struct tri_pages_run *r, uint64_t deadline, bool (*stop)(void)) {
   uintptr_t lo = tri_align_up(r->lo, huge), hi = tri_align_down(r->hi, huge);
-  for (; lo < hi; lo += huge) {
+  enum progress p = GO_ON;
+  for (; lo < hi && p == GO_ON; lo += huge) {
     cursor = lo;
-    if (stop() || tri_now_ns() > deadline) return STEP_ENDS;
-    if (!try_block(lo)) return PASS_ENDS;
+    p = stop() || tri_now_ns() > deadline ? STEP_ENDS : try_block(lo);
   }
-  return GO_ON;
+  return p;
 }
 
 static enum progress do_window(uintptr_t end, uint64_t deadline, bool (*stop)(void)) {
@@ -141,13 +163,10 @@ static enum progress do_window(uintptr_t end, uint64_t deadline, bool (*stop)(vo
   uintptr_t next = end;
   if (stop() || tri_now_ns() > deadline) return STEP_ENDS;
   int n = look(end, runs, &next);
-  if (n < 0) wanted = false;
-  for (int i = 0; i < n; i++) {
-    enum progress p = do_run(&runs[i], deadline, stop);
-    if (p != GO_ON) return p;
-  }
-  cursor = next;
-  return n < 0 ? PASS_ENDS : GO_ON;
+  enum progress p = n < 0 ? PASS_ENDS : GO_ON;
+  for (int i = 0; i < n && p == GO_ON; i++) p = do_run(&runs[i], deadline, stop);
+  if (p == GO_ON) cursor = next;
+  return p;
 }
 
 /* Goes on where the last step has ended. */
@@ -156,29 +175,39 @@ static enum progress do_step(uint64_t deadline, bool (*stop)(void)) {
     struct tri_pages_run r = range_now();
     enum progress p = GO_ON;
     cursor = tri_max(cursor, r.lo);
-    while (cursor < r.hi && p == GO_ON) p = do_window(tri_min(cursor + WINDOW, r.hi), deadline, stop);
+    while (cursor < r.hi && p == GO_ON)
+      p = do_window(tri_min(tri_align_down(cursor, huge) + WINDOW, r.hi), deadline, stop);
     if (p != GO_ON) return p;
   }
   return PASS_ENDS;
 }
 
 uint64_t tri_hugepages_step(bool (*stop)(void)) {
-  if (!wanted || tri_load_rlx(&tri_heap_range.used_bytes) < least_heap || tri_beside_may_track_pages()) return 0;
   uint64_t start = tri_now_ns();
-  if (start < next_step_ns) return cursor || range ? next_step_ns - start : 0;
+  if (!pays() || start < tri_load_rlx(&pass_due)) return 0;
+  if (start < next_step_ns) return next_step_ns - start;
   if (last_ns == 0) last_ns = start;
+  tri_store_rlx(&pass_due, 0);
   bool step_ends = do_step(start + tri_min((start - last_ns) / SHARE, MOST_NS), stop) == STEP_ENDS;
   last_ns = tri_now_ns();
-  next_step_ns = last_ns + (step_ends ? tri_max((last_ns - start) * SHARE, LEAST_REST_NS) : pass_ns);
-  if (step_ends) return next_step_ns - last_ns;
+  if (step_ends) {
+    uint64_t rest = tri_min(tri_max((last_ns - start) * SHARE, LEAST_REST_NS), MOST_NS * SHARE);
+    next_step_ns = last_ns + rest;
+    return rest;
+  }
+  tri_store_rlx(&pass_due, last_ns + pass_ns);
   range = HEAP;
   cursor = 0;
   refused = 0;
+  end_looking();
   return 0;
 }
 
 void tri_hugepages_after_fork(void) {
   range = HEAP;
   cursor = 0;
+  refused = 0;
   next_step_ns = last_ns = 0;
+  tri_store_rlx(&pass_due, 0);
+  tri_pages_close();
 }

@@ -99,7 +99,7 @@ struct hand {
   uint64_t breath_ns;              /* and when the CPU was last given up */
   uint64_t start_ns, start_cpu_ns; /* of the round BESIDE, or of contention in it */
   unsigned contended;              /* so many breaths long others are taken to wait for this CPU */
-  unsigned due;                    /* which batch is to be scanned next; the other one is empty, between steps */
+  unsigned due;                    /* which batch is scanned next; the other one is filled */
   struct batch batch[2];
   struct tri_candidates candidates;
 };

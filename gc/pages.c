@@ -6,10 +6,11 @@
  * Presence comes from the PAGEMAP_SCAN ioctl (Linux 6.7) or, where it is missing, from the words of
  * /proc/self/pagemap (bit 63 present, 62 swapped, 61 file page or shared, 58 guard, 56 mapped only here).
  *
- * The holder of the cycle's lock opens and closes; in between any marker may ask: the buffers are on its stack, and
- * `no_scan` only ever goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are
- * cancellation points. The descriptor may meet a program that closes every number it finds: gone, the question has no
- * answer. Forbidden: keeping the descriptor beyond that lock.
+ * The holder of the cycle's lock opens, with the world stopped, since a new descriptor takes the program's lowest
+ * number for a moment, and closes; in between any marker may ask: the buffers are on its stack, and `no_scan` only ever
+ * goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are cancellation points. The
+ * descriptor may meet a program that closes every number it finds: gone, the question has no answer. Forbidden: keeping
+ * the descriptor beyond that lock.
  */
 #include "gc/pages.h"
 
@@ -57,6 +58,10 @@ bool tri_pages_open(void) {
 
 bool tri_pages_may_be_guarded(void) {
   return tri_int_load_rlx(&guards) == GUARDS;
+}
+
+bool tri_pages_are_open(void) {
+  return tri_hidden_fd_is_ours(&pagemap);
 }
 
 void tri_pages_close(void) {

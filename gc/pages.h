@@ -7,6 +7,8 @@
 /* Opens what tri_pages_each needs; false when the kernel offers nothing. */
 bool tri_pages_open(void);
 void tri_pages_close(void);
+/* Still open, and ours. */
+bool tri_pages_are_open(void);
 /* After open: true when this kernel can make single pages unreadable without splitting a mapping (MADV_GUARD_INSTALL);
  * then no mapping is read unasked. */
 bool tri_pages_may_be_guarded(void);
