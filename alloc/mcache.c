@@ -207,9 +207,7 @@ static void *take_hint_slow(struct tri_mcache *c, unsigned spanclass) {
   tri_assert(s->owner == c->token && s->spanclass == spanclass); /* [CACHE-5] */
   if (s->room == TRI_ROOM_EMPTY) unempty(c, s);
   h->nhints--;
-  hint.group->alloc |= bit;
-  hint.group->reclaimed &= ~bit;
-  c->live_delta += (int64_t)h->size;
+  tri_mcache_hand_out(c, h, hint.group, bit);
   return (void *)tri_mcache_hint_slot(hint.slot);
 }
 

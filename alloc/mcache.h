@@ -74,6 +74,14 @@ TRI_INLINE uintptr_t tri_mcache_hint_slot(uint64_t slot) {
   return slot & (((uint64_t)1 << TRI_MCACHE_HINT_SHIFT) - 1);
 }
 
+/* A free slot of a group of the class of h is in the program's hands. */
+TRI_INLINE void tri_mcache_hand_out(struct tri_mcache *c, const struct tri_mcache_hot *h, struct tri_bitgroup *g,
+                                    uint64_t bit) {
+  g->alloc |= bit;
+  g->reclaimed &= ~bit;
+  c->live_delta += (int64_t)h->size;
+}
+
 /* A hint that is stale, or leads to a group without a slot in use, is left to the slow path. */
 TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_hot *h, unsigned spanclass) {
   const struct tri_mcache_hint *hint = &c->hints[spanclass][(h->nhints - 1) % TRI_MCACHE_HINTS];
@@ -81,9 +89,7 @@ TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_ho
   uint64_t bit = (uint64_t)1 << (hint->slot >> TRI_MCACHE_HINT_SHIFT), before = g->alloc;
   if (tri_unlikely(before == 0 || (before & bit) != 0)) return NULL;
   h->nhints--;
-  g->alloc = before | bit;
-  g->reclaimed &= ~bit;
-  c->live_delta += (int64_t)h->size;
+  tri_mcache_hand_out(c, h, g, bit);
   return (void *)tri_mcache_hint_slot(hint->slot);
 }
 
@@ -92,13 +98,11 @@ TRI_INLINE void *tri_mcache_take(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
   if (h->nhints) return tri_mcache_take_hint(c, h, spanclass);
   struct tri_bitgroup *g = h->group;
-  uint64_t alloc = g->alloc, free_slots = ~alloc & h->valid;
+  uint64_t free_slots = ~g->alloc & h->valid;
   if (tri_unlikely(free_slots == 0)) return NULL;
   unsigned i = (unsigned)__builtin_ctzll(free_slots);
   uint64_t bit = free_slots & -free_slots;
-  g->alloc = alloc | bit;
-  g->reclaimed &= ~bit;
-  c->live_delta += (int64_t)h->size;
+  tri_mcache_hand_out(c, h, g, bit);
   uint64_t rest = free_slots ^ bit;
   if (rest) __builtin_prefetch((const void *)(h->first + (uintptr_t)__builtin_ctzll(rest) * h->size), 1);
   return (void *)(h->first + (uintptr_t)i * h->size);

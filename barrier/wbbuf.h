@@ -16,8 +16,9 @@ enum tri_barrier_state {
 enum { TRI_WBBUF_ENTRIES = 512 };
 
 struct tri_wbbuf {
-  tri_aword n; /* stored behind its entry, release: others may look at a running thread's */
-  uint64_t looked;
+  tri_aword n;                     /* stored behind its entry, release: others may look at a running thread's */
+  tri_aword emptied;               /* how often */
+  uint64_t looked, looked_emptied; /* the looker's: the first `looked` entries are done with, if that is `emptied` */
   tri_aword entry[TRI_WBBUF_ENTRIES];
 };
 
@@ -30,14 +31,15 @@ TRI_INLINE bool tri_wbbuf_put(struct tri_wbbuf *b, uintptr_t pointer) {
   return true;
 }
 
-/* By the thread, or with it stopped. */
+/* By the thread, or with it stopped. [WB-3] */
 TRI_INLINE void tri_wbbuf_empty(struct tri_wbbuf *b) {
   tri_store_rel(&b->n, 0);
+  tri_store_rel(&b->emptied, tri_load_rlx(&b->emptied) + 1);
 }
 
 /* The entries that have come since the last look, for one who looks at running threads; returns how many. The thread
- * may empty and refill the buffer meanwhile: then some of them are missing and others newer, which does no harm, since
- * at last it is looked at while the thread is stopped. */
+ * may empty and refill the buffer meanwhile: then some of them are missing and others newer, and the next look, at last
+ * the one with the thread stopped, is at all of them. */
 size_t tri_wbbuf_look(struct tri_wbbuf *b, const tri_aword **ret_first);
 
 /* What a thread has published, with it stopped: the slot that a store is about to change, or was the last to, and the

@@ -47,15 +47,16 @@ int tri_init(const struct tri_options *options) {
   return -1;
 }
 
+TRI_INLINE void *alloc(size_t size, unsigned flags) {
+  return tri_likely(size <= TRI_MAX_SMALL) ? tri_heap_alloc_small(size, flags) : tri_heap_alloc_slow(size, flags);
+}
+
 void *tri_alloc(size_t size) {
-  if (tri_likely(size <= TRI_CLEAR_FEW)) return tri_heap_alloc_small(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
-  return size <= TRI_MAX_SMALL ? tri_heap_alloc_cleared(size)
-                               : tri_heap_alloc_slow(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
+  return alloc(size, TRI_ALLOC_SCAN | TRI_ALLOC_ZERO);
 }
 
 void *tri_alloc_noscan(size_t size) {
-  return tri_likely(size <= TRI_MAX_SMALL) ? tri_heap_alloc_small(size, TRI_ALLOC_NOSCAN)
-                                           : tri_heap_alloc_slow(size, TRI_ALLOC_NOSCAN);
+  return alloc(size, TRI_ALLOC_NOSCAN);
 }
 
 void *tri_alloc_uncollectable(size_t size) {
@@ -157,6 +158,7 @@ void tri_gc(void) {
   if (!tri_runtime_config()->collect) return;
   tri_collector_start();
   tri_cycle_run(TRI_CYCLE_USER, true);
+  tri_collector_look_about();
 }
 
 int tri_read_stats(struct tri_stats *stats) {

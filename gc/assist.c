@@ -27,24 +27,32 @@
 #include "internal/lock.h"
 #include "internal/state.h"
 
-enum { ASSIST_BYTES = 8 << 10, STACK_NEEDED = 64 << 10, FIRST_STACK_USED = 1 << 20 };
+enum { ASSIST_BYTES = 8 << 10, STACK_NEEDED = 64 << 10 };
 
 static tri_aword assist_ns, assist_bytes; /* since the runner asked last */
-static tri_aint assisting;                /* threads with grey work in their hands; futex word */
-
-extern void *__libc_stack_end; /* the first thread's highest frame */
+static tri_aword counts[TRI_ASSIST_BUCKETS];
+static tri_aint assisting; /* threads with grey work in their hands; futex word */
 
 /* A coroutine's stack is not the thread's, and may be small; so may a signal handler's. */
 static bool has_room(const struct tri_thread *t) {
-  uintptr_t here = (uintptr_t)__builtin_frame_address(0), top = (uintptr_t)__libc_stack_end;
-  if (t->self_stack) return here < top && top - here < FIRST_STACK_USED;
-  return here > t->stack_lo + STACK_NEEDED && here < t->stack_hi;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  return tri_thread_is_on_own_stack(t, here) && here > t->stack_lo + STACK_NEEDED;
+}
+
+static void count(uint64_t ns) {
+  uint64_t us = ns / 1000;
+  unsigned bucket = us == 0 ? 0 : 63 - (unsigned)__builtin_clzll(us);
+  tri_fetch_add_rlx(&counts[tri_min(bucket, TRI_ASSIST_BUCKETS - 1)], 1);
+}
+
+uint64_t tri_assist_count(unsigned bucket) {
+  return tri_load_rlx(&counts[bucket]);
 }
 
 static uint64_t mark_some(void) {
   struct tri_marker m = {0};
   if (!tri_mark_has_work()) return 0;
-  uint64_t start = tri_thread_cpu_ns();
+  uint64_t begun = tri_now_ns(), start = tri_thread_cpu_ns();
   tri_int_fetch_add_acq_rel(&assisting, 1);
   tri_mark_assist(&m, ASSIST_BYTES);
   if (m.work.overflow) tri_shade_tell_dropped();
@@ -52,6 +60,7 @@ static uint64_t mark_some(void) {
   tri_shade_add_bytes(m.marked_bytes);
   tri_fetch_add_rlx(&assist_ns, tri_thread_cpu_ns() - start);
   tri_fetch_add_rlx(&assist_bytes, m.scanned_bytes);
+  count(tri_now_ns() - begun);
   return m.scanned_bytes;
 }
 

@@ -11,6 +11,9 @@ bool tri_assist(void);
 struct tri_assist_totals {
   uint64_t cpu_ns, scanned_bytes;
 };
+/* How many took 2^i to 2^(i+1) microseconds, since the start; the first: less, the last: more. Any thread. */
+enum { TRI_ASSIST_BUCKETS = 24 };
+uint64_t tri_assist_count(unsigned bucket);
 /* By the cycle's runner: of all assists since it asked last. */
 struct tri_assist_totals tri_assist_take_totals(void);
 /* By the cycle's runner, between rounds: true while some thread has grey work in its hands; waits at most so long for

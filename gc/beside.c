@@ -37,11 +37,13 @@
 #include "barrier/policy.h"
 #include "gc/hybrid.h"
 #include "gc/mark.h"
+#include "gc/pages.h"
 #include "gc/plan.h"
 #include "gc/roots.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
+#include "internal/race.h"
 #include "internal/state.h"
 #include "pacer/lead.h"
 
@@ -225,6 +227,7 @@ static bool scan_stacks_in_a_stop(void) {
 static void mark_while_pointers_are_shaded(void) {
   stacks_lost = stacks == TRI_STACKS_LATER && !tri_hybrid_scan_stacks() && !scan_stacks_in_a_stop();
   tri_roots_clear();
+  TRI_RACE_POINT(SCANNED);
   if (stacks_lost) return;
   do {
     tri_worker_round(TRI_ROUND_BESIDE);
@@ -259,7 +262,7 @@ static void list_born(struct tri_mspan *s, void *complete) {
 bool tri_beside_prepare_last(void) {
   if (hybrid) {
     tri_hybrid_end_stw();
-    return !stacks_lost;
+    return tri_pages_open() && !stacks_lost; /* the program may have closed it meanwhile */
   }
   tri_store_rel(&tri_state.born_marked_below, 0);
   if (all_dirty) tracked_end = tri_heap_range.base;

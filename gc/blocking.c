@@ -1,7 +1,8 @@
 /*
  * The C library's calls that sleep in the kernel and that a handled signal ends early even with SA_RESTART, interposed:
  * each is a safe region (gc/region.c), so that a collection neither wakes the sleeper nor makes the call fail with
- * EINTR. Where a call swaps the signal mask for its time, the stop signal is taken out of that mask.
+ * EINTR (gc/reading.c: those that a restarting signal does not end). What they write to objects is announced
+ * (gc/kernel_writes.c). Where a call swaps the signal mask for its time, the stop signal is taken out of that mask.
  *
  * The pointer arguments are named to TRI_BLOCKING: in the call they may be in no register that the collector sees.
  * Cancellation unwinds through these functions and ends their regions, so this file is compiled with -fexceptions.
@@ -14,9 +15,11 @@
 #include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "gc/kernel_writes.h"
 #include "gc/real.h"
 #include "gc/region.h"
 #include "gc/signals.h"
@@ -70,21 +73,21 @@ TRI_EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeou
 }
 
 /* The fortified forms. The buffer's size was checked against n by the compiler where it could. */
-static void check_buffer(const char *name, nfds_t n, size_t size) {
+static void check_descriptors(const char *name, nfds_t n, size_t size) {
   if (size / sizeof(struct pollfd) < n)
     tri_fatal("%s: %lu descriptors in a buffer of %zu bytes", name, (unsigned long)n, size);
 }
 
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 TRI_EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size) {
-  check_buffer("poll", n, size);
+  check_descriptors("poll", n, size);
   return poll(fds, n, timeout);
 }
 
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set, size_t size);
 TRI_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *set,
                            size_t size) {
-  check_buffer("ppoll", n, size);
+  check_descriptors("ppoll", n, size);
   return ppoll(fds, n, timeout, set);
 }
 
@@ -105,8 +108,14 @@ TRI_EXPORT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct time
   return result;
 }
 
+static struct iovec bytes_of(struct epoll_event *events, int n) {
+  return (struct iovec){events, n > 0 ? (size_t)n * sizeof *events : 0};
+}
+
 TRI_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int n, int timeout) {
   const struct tri_real *real = tri_real();
+  struct iovec written = bytes_of(events, n);
+  TRI_KERNEL_WRITES_TO(&written, 1);
   TRI_BLOCKING(events);
   return real->epoll_wait(epfd, events, n, timeout);
 }
@@ -114,6 +123,8 @@ TRI_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int n, int timeo
 TRI_EXPORT int epoll_pwait(int epfd, struct epoll_event *events, int n, int timeout, const sigset_t *set) {
   const struct tri_real *real = tri_real();
   sigset_t copy;
+  struct iovec written = bytes_of(events, n);
+  TRI_KERNEL_WRITES_TO(&written, 1);
   TRI_BLOCKING(events, set);
   return real->epoll_pwait(epfd, events, n, timeout, tri_signals_without_ours(set, &copy));
 }
@@ -122,6 +133,8 @@ TRI_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int n, const s
                             const sigset_t *set) {
   const struct tri_real *real = tri_real();
   sigset_t copy;
+  struct iovec written = bytes_of(events, n);
+  TRI_KERNEL_WRITES_TO(&written, 1);
   TRI_BLOCKING(events, timeout, set);
   return real->epoll_pwait2(epfd, events, n, timeout, tri_signals_without_ours(set, &copy));
 }

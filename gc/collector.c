@@ -34,6 +34,7 @@
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
+#include "internal/race.h"
 
 enum { WAIT_STEP_NS = 250 * 1000, WAIT_STEPS = 8 };
 
@@ -99,7 +100,7 @@ static bool cycle_is_near(void) {
 static void collector_main(void *arg) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register the collector thread");
-  if (!tri_malloc_mode) tri_thread_find_stack(t);
+  if (!tri_malloc_mode) tri_thread_find_stack(t, NULL);
   for (uint64_t rest_ns = 0;;) {
     unsigned w = tri_int_load_acq(&wanted);
     if (w == tri_int_load_acq(&served)) {
@@ -124,6 +125,10 @@ void tri_collector_start(void) {
   }
   tri_int_store_rel(&starting, 0);
   tri_monitor_start();
+}
+
+void tri_collector_look_about(void) {
+  tri_futex_wake(&wanted, 1);
 }
 
 static unsigned outrun_by(void) {
@@ -203,6 +208,7 @@ void tri_collector_help(void) {
 
 void tri_collector_set_stress(size_t bytes) {
   stress_bytes = bytes;
+  TRI_RACE_YIELDS(bytes != 0);
 }
 
 void tri_collector_after_fork(void) {

@@ -13,6 +13,8 @@ void tri_collector_request_if_due(void);
 void tri_collector_help(void);
 /* Starts the collector and marker threads if there are none. Outside the runtime. */
 void tri_collector_start(void);
+/* After a cycle that another thread has run: the collector thread does what it does between cycles. */
+void tri_collector_look_about(void);
 /* True when tri_collector_help has something to do. */
 bool tri_collector_wants_help(void);
 /* World stopped or none: the stress setting's counter starts anew. */

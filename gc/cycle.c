@@ -47,6 +47,7 @@
 #include "gc/pacertrace.h"
 #include "gc/pages.h"
 #include "gc/plan.h"
+#include "gc/procs.h"
 #include "gc/roots.h"
 #include "gc/scanstack.h"
 #include "gc/scavenger.h"
@@ -56,6 +57,7 @@
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
+#include "internal/race.h"
 #include "pacer/assist_ratio.h"
 
 static struct tri_lock loader_gate = TRI_LOCK_INIT(TRI_RANK_LOADER_GATE); /* held around the callback */
@@ -118,6 +120,7 @@ void tri_cycle_init(const struct tri_config *config, bool malloc_mode) {
   settings = config;
   malloc_replaced = malloc_mode;
   tri_plan_init(malloc_mode && config->free_mode == TRI_FREE_NOW);
+  tri_procs_init(config);
   tri_limit_init(config);
   tri_monitor_init(config);
   tri_hugepages_init(config);
@@ -251,6 +254,7 @@ TRI_NOINLINE static void begin_collection(void) {
   cycle.expected_work = last_scanned_bytes;
   tri_plan_cycle_begins(cycle.t_start);
   cycle.cons_mark = tri_plan_cons_mark();
+  if (cycle.is_beside && tri_beside_is_hybrid()) tri_roots_prefetch();
   stop();
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();
@@ -272,7 +276,9 @@ TRI_NOINLINE static void begin_collection(void) {
 
 /* The program runs on between the first stop and the last. What is listed then is listed anew. */
 static void mark_beside(void) {
+  TRI_RACE_POINT(FLIPPED);
   tri_beside_mark(cycle.heap_start, last_scanned_bytes);
+  TRI_RACE_POINT(LAST_STOP);
   cycle.t_mark_done = tri_now_ns();
   cycle.beside = tri_worker_totals();
   cycle.beside.cpu_ns -= cycle.roots_cpu_ns;
@@ -290,12 +296,12 @@ static uint64_t marker_cpu_ns(void) {
 
 /* Markers get more than their quarter beside the program only of what it leaves idle. */
 static uint64_t idle_cpu_ns(void) {
-  uint64_t quarter = (cycle.t_mark_done - cycle.t_mark) * tri_worker_procs() / 4;
+  uint64_t quarter = (cycle.t_mark_done - cycle.t_mark) * tri_procs() / 4;
   return cycle.is_beside && marker_cpu_ns() > quarter ? marker_cpu_ns() - quarter : 0;
 }
 
 static void account(void) {
-  uint64_t procs = tri_worker_procs();
+  uint64_t procs = tri_procs();
   uint64_t first = cycle.t_mark - cycle.t_start, last = cycle.t_end - cycle.t_mark_done;
   if (!cycle.is_beside) first = cycle.t_end - cycle.t_start, last = 0;
   last_scanned_bytes = cycle.mark.scanned_bytes;
@@ -360,7 +366,7 @@ static int collector_percent(uint64_t procs) {
 }
 
 static void print_trace(void) {
-  uint64_t procs = tri_worker_procs();
+  uint64_t procs = tri_procs();
   uint64_t stw1 = cycle.t_mark - cycle.t_start, stw2 = cycle.t_end - cycle.t_mark_done;
   struct tri_gctrace t = {
       .num_gc = (uint32_t)stats.num_gc,
@@ -400,7 +406,7 @@ static void print_pacer_start(void) {
 
 static void print_pacer_end(void) {
   uint64_t roots = stats.stack_bytes + stats.globals_bytes, scanned = cycle.mark.scanned_bytes;
-  double wall = (double)(cycle.t_mark_done - cycle.t_mark) * tri_worker_procs();
+  double wall = (double)(cycle.t_mark_done - cycle.t_mark) * tri_procs();
   struct tri_pacertrace_end t = {.utilization = wall > 0 ? (double)(marker_cpu_ns() + cycle.assist.cpu_ns) / wall : 0,
                                  .heap_work = scanned > roots ? scanned - roots : 0,
                                  .stack_work = stats.stack_bytes,

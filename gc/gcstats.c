@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gc/assist.h"
 #include "gc/cycle.h"
 #include "gc/history.h"
 #include "tricolor/tricolor.h"
@@ -32,8 +33,10 @@ static void fill(struct tri_gc_stats *g) {
   uint64_t pauses[TRI_HISTORY], ends[TRI_HISTORY];
   struct tri_cycle_stats cycles;
   static_assert(sizeof g->Pause == sizeof pauses, "GCStats keeps what the history does");
+  static_assert(TRI_ARRAY_LEN(g->Assists) == TRI_ASSIST_BUCKETS, "and what is counted of assists");
   tri_cycle_read_stats(&cycles);
   g->PauseTotal = cycles.pause_total_ns;
+  for (unsigned i = 0; i < TRI_ARRAY_LEN(g->Assists); i++) g->Assists[i] = tri_assist_count(i);
   g->NumGC = tri_history_read(pauses, ends);
   size_t n = g->NumGC < TRI_HISTORY ? g->NumGC : TRI_HISTORY;
   for (size_t i = 0; i < n; i++) {

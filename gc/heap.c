@@ -133,16 +133,6 @@ void *tri_heap_alloc_refill(size_t size, unsigned flags) {
   return p ? p : tri_heap_alloc_slow(size, flags);
 }
 
-void *tri_heap_alloc_cleared(size_t size) {
-  struct tri_thread *t = tri_self;
-  unsigned c = tri_size_class(size), flags = TRI_ALLOC_SCAN | TRI_ALLOC_ZERO;
-  if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
-  void *p = tri_mcache_alloc(&t->mcache, c * 2);
-  if (tri_likely(p != NULL)) memset(p, 0, tri_class_size[c]);
-  tri_runtime_leave(t);
-  return tri_likely(p != NULL) ? p : tri_heap_alloc_slow(size, flags);
-}
-
 void *tri_heap_alloc_slow(size_t size, unsigned flags) {
   return alloc_outline(16, size, flags);
 }

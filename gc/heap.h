@@ -32,10 +32,9 @@ bool tri_heap_owns(const void *p);
 /* free() does nothing: free=ignore. Set once. */
 extern bool tri_heap_free_ignored TRI_INTERNAL;
 
-/* The rest of tri_heap_alloc_small where no slot is at hand: the calling thread is inside the runtime. */
+/* The rest of tri_heap_alloc_small, the calling thread being inside the runtime: no slot is at hand, or more is to be
+ * cleared than a few words. At most TRI_MAX_SMALL bytes. */
 void *tri_heap_alloc_refill(size_t size, unsigned flags);
-/* As tri_heap_alloc with ZERO, for what is too large for tri_heap_alloc_small and no large object. */
-void *tri_heap_alloc_cleared(size_t size);
 
 TRI_INLINE unsigned tri_heap_class(size_t size, unsigned flags) {
   return flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size) : tri_size_class(size ? size : 1);
@@ -65,12 +64,13 @@ TRI_INLINE void tri_clear_slot(void *p, size_t size) {
   }
 }
 
-/* At most TRI_MAX_SMALL bytes, with ZERO at most TRI_CLEAR_FEW: then the whole slot reads as zero before the thread can
- * be stopped. All that this calls it calls last, so that the compiler saves no register. */
+/* At most TRI_MAX_SMALL bytes; with ZERO the whole slot reads as zero before the thread can be stopped. All that this
+ * calls it calls last, so that the compiler saves no register. */
 TRI_INLINE void *tri_heap_alloc_small(size_t size, unsigned flags) {
   struct tri_thread *t = tri_self;
   unsigned c = tri_heap_class(size, flags);
   if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
+  if ((flags & TRI_ALLOC_ZERO) && tri_unlikely(size > TRI_CLEAR_FEW)) return tri_heap_alloc_refill(size, flags);
   void *p = tri_mcache_take(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
   if (tri_unlikely(!p)) return tri_heap_alloc_refill(size, flags);
   if (flags & TRI_ALLOC_ZERO) tri_clear_few(p, tri_class_size[c]);

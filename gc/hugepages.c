@@ -7,11 +7,12 @@
  *     -> steps -> windows of 64 MiB -> runs of small pages -> blocks of a huge page's size
  *
  * Only blocks all of whose pages are in spans (or tables), in memory and nobody else's: nothing becomes larger, memory
- * shared with a forked process stays shared, and what the scavenger has given back or is about to does not return. The
- * kernel's own daemon, which fills holes, is not asked to (no MADV_HUGEPAGE). No state is kept about pages: the kernel
- * says which are small (PAGEMAP_SCAN, Linux 6.7) and whose (/proc/self/pagemap). Without that, with
- * GODEBUG=disablethp=1, where the administrator has said `never` and where huge pages are larger than 4 MiB, nothing is
- * done; nor with the page barrier, where the first write to a protected page would split a huge one.
+ * shared with a forked process stays shared, and what the scavenger gives back does not return, but for a block that it
+ * takes in the very moment between look and call. The kernel's own daemon, which fills holes, is not asked to (no
+ * MADV_HUGEPAGE). No state is kept about pages: the kernel says which are small (PAGEMAP_SCAN, Linux 6.7) and whose
+ * (/proc/self/pagemap). Without that, with GODEBUG=disablethp=1, where the administrator has said `never` and where
+ * huge pages are larger than 4 MiB, nothing is done; nor with the page barrier, where the first write to a protected
+ * page would split a huge one.
  *
  * A thread that touches a huge page in the making waits for it, half a millisecond and more. That is why a step ends as
  * soon as somebody wants a cycle: a stop would wait for the thread. The collector thread is in a safe region meanwhile.
@@ -84,10 +85,13 @@ static int look(uintptr_t end, struct tri_pages_run *runs, uintptr_t *ret_next) 
   return n;
 }
 
-static void end_looking(void) {
-  tri_cycle_lock();
+/* The next step begins a pass. */
+static void begin_anew(uint64_t due_ns) {
+  range = HEAP;
+  cursor = 0;
+  refused = 0;
+  tri_store_rlx(&pass_due, due_ns);
   tri_pages_close();
-  tri_cycle_unlock();
 }
 
 /* A lock of the allocator may be held only where no stop can come. */
@@ -195,19 +199,13 @@ uint64_t tri_hugepages_step(bool (*stop)(void)) {
     next_step_ns = last_ns + rest;
     return rest;
   }
-  tri_store_rlx(&pass_due, last_ns + pass_ns);
-  range = HEAP;
-  cursor = 0;
-  refused = 0;
-  end_looking();
+  tri_cycle_lock();
+  begin_anew(last_ns + pass_ns);
+  tri_cycle_unlock();
   return 0;
 }
 
 void tri_hugepages_after_fork(void) {
-  range = HEAP;
-  cursor = 0;
-  refused = 0;
   next_step_ns = last_ns = 0;
-  tri_store_rlx(&pass_due, 0);
-  tri_pages_close();
+  begin_anew(0);
 }

@@ -7,7 +7,7 @@
  *   stacks:      in the first stop; or by each thread before it resumes; or, ragged, one after the other while the
  *                program runs (gc/scanstack.c)
  *   beside:      markers drain grey work; the runner looks at the threads' buffers until nothing new is in them
- *   last stop:   the buffers once more, what is grey is marked to the end, barrier off
+ *   last stop:   what has come into the buffers since, what is grey is marked to the end, barrier off
  *
  * So a stack is black before its thread runs again, and an object that was reachable in the first stop is marked in the
  * end: whoever takes away a pointer to it shades it. Objects made in between are born marked. Hence no root is scanned
@@ -29,14 +29,17 @@
 
 #include "alloc/mheap.h"
 #include "gc/assist.h"
+#include "gc/kernel_writes.h"
 #include "gc/scanstack.h"
 #include "gc/shade.h"
 #include "gc/slot.h"
 #include "gc/thread.h"
-#include "gc/write.h"
+#include "internal/race.h"
 #include "internal/state.h"
 
 enum { SCAN_WAIT_NS = 1000 * 1000, ASSIST_WAIT_NS = 100 * 1000 };
+/* While a look goes on, entries come. What is left after the last is shaded in the stop. */
+enum { FEW_ENTRIES = 64, MAX_LOOKS = 4 };
 
 static struct tri_shader shader; /* the runner's */
 
@@ -61,6 +64,7 @@ static void shade_store(uintptr_t slot, uintptr_t value, bool value_too) {
 
 /* The store under way, and those that signal handlers are in the middle of. [HYBRID-3] */
 static void shade_published(const struct tri_thread *t, bool values_too) {
+  tri_kernel_writes_shade(t, &shader);
   if (!t->barrier) return;
   shade_store(tri_barrier_slot(t->barrier), tri_barrier_value(t->barrier), values_too);
   for (int i = 0; i < TRI_INTERRUPTED; i++)
@@ -85,23 +89,37 @@ bool tri_hybrid_scan_stacks(void) {
   return !tri_scanstack_strayed();
 }
 
+static size_t shade_new_entries(struct tri_wbbuf *b) {
+  const tri_aword *first;
+  size_t n = tri_wbbuf_look(b, &first);
+  tri_shade(&shader, first, n);
+  return n;
+}
+
+static size_t look_once(void) {
+  size_t n = 0;
+  tri_lock_acquire(&tri_registry_lock);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) n += shade_new_entries(&t->wbbuf);
+  tri_lock_release(&tri_registry_lock);
+  TRI_RACE_POINT(LOOKED);
+  return n;
+}
+
 bool tri_hybrid_look(void) {
   bool scanned = tri_scanstack_finished(SCAN_WAIT_NS);
-  tri_lock_acquire(&tri_registry_lock);
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
-    const tri_aword *first;
-    size_t n = tri_wbbuf_look(&t->wbbuf, &first);
-    tri_shade(&shader, first, n);
-  }
-  tri_lock_release(&tri_registry_lock);
+  bool assisted = tri_assist_is_under_way(ASSIST_WAIT_NS);
+  for (unsigned looks = 0; looks < MAX_LOOKS && look_once() > FEW_ENTRIES; looks++) continue;
   bool found = shader.marked_bytes > 0;
   tri_shade_put_up(&shader);
-  bool assisted = tri_assist_is_under_way(ASSIST_WAIT_NS);
   return found || !scanned || assisted || tri_work_available();
 }
 
 void tri_hybrid_end_stw(void) {
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) tri_write_flush(t);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    shade_new_entries(&t->wbbuf);
+    tri_wbbuf_empty(&t->wbbuf);
+    tri_shade_put_up(&t->shader);
+  }
   tri_shade_take_nested(&shader);
   tri_shade_put_up(&shader);
   set_state(0);

@@ -579,15 +579,16 @@ static void put_up(struct hand *h) {
   tri_work_put_up(&h->m->work);
 }
 
+/* Once, in the first stop: nobody scans yet. */
 static void fill_tables(void) {
+  tri_scan_init();
+  tri_candidates_init();
   prefetch_bytes[0] = PREFETCH_BYTES;
   for (unsigned c = 1; c < TRI_NUM_CLASSES; c++)
     prefetch_bytes[c] = prefetch_bytes[c + TRI_GREY_TYPED] = (uint16_t)tri_min(tri_class_size[c], PREFETCH_BYTES);
 }
 
 void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus) {
-  tri_scan_init();
-  tri_candidates_init();
   if (!prefetch_bytes[0]) fill_tables();
   markers = nmarkers;
   cpus = ncpus;

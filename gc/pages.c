@@ -91,6 +91,13 @@ static bool scan_by_ioctl(uintptr_t lo, uintptr_t hi, bool private_only, void (*
   return true;
 }
 
+/* Of the pages from lo on, as many as there is room for; 0: nobody can say. */
+static size_t read_words(uintptr_t lo, uintptr_t hi, uint64_t words[PAGEMAP_WORDS]) {
+  size_t page = tri_os_page_size(), n = tri_min((hi - lo) / page, PAGEMAP_WORDS);
+  ssize_t got = syscall(SYS_pread64, pagemap.fd, words, n * sizeof words[0], (off_t)(lo / page * sizeof words[0]));
+  return got > 0 ? (size_t)got / sizeof words[0] : 0;
+}
+
 static bool page_counts(uint64_t word, bool private_only) {
   bool here = word >> 62 != 0;
   bool is_file = (word >> 61 & 1) != 0, guard = (word >> 58 & 1) != 0;
@@ -103,10 +110,8 @@ static bool scan_by_words(uintptr_t lo, uintptr_t hi, bool private_only, void (*
   size_t page = tri_os_page_size();
   uintptr_t run = 0;
   while (lo < hi) {
-    size_t n = tri_min((hi - lo) / page, PAGEMAP_WORDS);
-    ssize_t got = syscall(SYS_pread64, pagemap.fd, words, n * sizeof words[0], (off_t)(lo / page * sizeof words[0]));
-    if (got <= 0) return false;
-    n = (size_t)got / sizeof words[0];
+    size_t n = read_words(lo, hi, words);
+    if (n == 0) return false;
     for (size_t i = 0; i < n; i++, lo += page) {
       bool counts = page_counts(words[i], private_only);
       if (counts && !run) run = lo;
@@ -187,13 +192,11 @@ static bool word_is_own(uint64_t word) {
 
 bool tri_pages_are_own(uintptr_t lo, uintptr_t hi) {
   uint64_t words[PAGEMAP_WORDS];
-  size_t page = tri_os_page_size(), n;
   int saved_errno = errno;
   bool own = true;
-  for (; lo < hi && own; lo += n * page) {
-    n = tri_min((hi - lo) / page, PAGEMAP_WORDS);
-    size_t bytes = n * sizeof words[0];
-    own = syscall(SYS_pread64, pagemap.fd, words, bytes, (off_t)(lo / page * sizeof words[0])) == (ssize_t)bytes;
+  for (size_t n; lo < hi && own; lo += n * tri_os_page_size()) {
+    n = read_words(lo, hi, words);
+    own = n > 0;
     for (size_t i = 0; i < n && own; i++) own = word_is_own(words[i]);
   }
   own = own && tri_hidden_fd_is_ours(&pagemap);

@@ -28,8 +28,8 @@
 #include "gc/beside.h"
 #include "gc/limit.h"
 #include "gc/memory.h"
+#include "gc/procs.h"
 #include "gc/roots.h"
-#include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/state.h"
@@ -64,7 +64,7 @@ static tri_aword last_limited;
 
 void tri_plan_init(bool frees) {
   frees_honoured = frees;
-  tri_cpu_limit_init(&cpu_limit, (int64_t)tri_now_ns(), (int)tri_worker_procs());
+  tri_cpu_limit_init(&cpu_limit, (int64_t)tri_now_ns(), (int)tri_procs());
 }
 
 /* What of the dead objects still counts as heap. */
@@ -187,7 +187,7 @@ void tri_plan_read(struct tri_goal_input *ret) {
 }
 
 void tri_plan_learn(const struct tri_plan_marking *marking) {
-  uint64_t procs = tri_worker_procs(), quarter = marking->duration_ns * procs / 4; /* what the pacer reckons with */
+  uint64_t procs = tri_procs(), quarter = marking->duration_ns * procs / 4; /* what the pacer reckons with */
   struct tri_mark_measure m = {.triggered = marking->live_before,
                                .heap_live = marking->live_after,
                                .scan_work = marking->scanned_bytes,
@@ -224,7 +224,7 @@ void tri_plan_cycle_begins(uint64_t now) {
 
 void tri_plan_cycle_took(const struct tri_cycle_times *t, uint64_t num_gc) {
   bool was_by_limit = tri_plan_is_by_limit() || tri_plan_is_limited();
-  uint64_t procs = tri_worker_procs(), quarter = (t->mark_done - t->mark) / 4;
+  uint64_t procs = tri_procs(), quarter = (t->mark_done - t->mark) / 4;
   uint64_t assists = tri_min_u64(t->assist_cpu_ns, quarter * 3 * procs);
   if ((int)procs != cpu_limit.procs) tri_cpu_limit_set_procs(&cpu_limit, (int64_t)t->start, (int)procs);
   tri_cpu_limit_stop_begin(&cpu_limit, (int64_t)t->start, 0, 0);

@@ -7,7 +7,11 @@
  * A result lies in struct pthread until it is joined. In malloc mode that is scanned as part of the thread's mapping.
  * In API mode, where mappings are not, the record stays and holds the result until somebody has joined or detached the
  * thread; a join that has begun claims the record first, since the thread's number is free for another as soon as it
- * has succeeded.
+ * has succeeded. A thread that is joined or detached before it has run has no number yet in its record: the join looks
+ * for it when it is over, and the thread asks whether it is detached when it begins.
+ *
+ * So in API mode a join is a safe region too: what it fetches in a stopped world is held by the record until it is out.
+ * Not in malloc mode, where the C library may free the dead thread's memory, by our free(), before it comes back.
  *
  * Locks: the registry's guards the list of records and their pool: nobody is between "listed" and "registered" while
  * the world stops.
@@ -20,9 +24,11 @@
 
 #include "alloc/fixalloc.h"
 #include "gc/real.h"
+#include "gc/region.h"
 #include "gc/runtime.h"
 #include "gc/thread.h"
 #include "internal/check.h"
+#include "internal/race.h"
 
 struct thread_record {
   struct thread_record *next, *prev;
@@ -96,9 +102,17 @@ static void hold_result_in(struct thread_record *r) {
   tri_lock_release(&tri_registry_lock);
 }
 
+/* It was detached before its record was known as its own; pthread_detach sees to later ones. */
+static void note_detached(struct thread_record *r) {
+  tri_lock_acquire(&tri_registry_lock);
+  r->detached = true;
+  tri_lock_release(&tri_registry_lock);
+}
+
 /* Moves the start from the record to the caller's stack and registers the thread. */
 static void begin_thread(struct thread_record *r, struct thread_record *ret_copy) {
   *ret_copy = *r;
+  TRI_RACE_POINT(THREAD_BEGINS);
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register a new thread");
   if (tri_malloc_mode || r->thrd_fn) {
@@ -106,7 +120,9 @@ static void begin_thread(struct thread_record *r, struct thread_record *ret_copy
   } else {
     hold_result_in(r);
   }
-  tri_thread_find_stack(t);
+  bool detached = false;
+  tri_thread_find_stack(t, &detached);
+  if (detached && own) note_detached(own);
 }
 
 static void *pthread_trampoline(void *record) {
@@ -175,6 +191,7 @@ void tri_pthread_has_result(void *result) {
   own->word = result;
   tri_lock_release(&tri_registry_lock);
   shade_hand_over(result);
+  if (!tri_thread_is_registered(tri_self)) tri_pthread_ends(); /* nobody else will say so */
 }
 
 void tri_pthread_ends(void) {
@@ -217,11 +234,41 @@ static void give_back(struct thread_record **r) {
 }
 #define TRI_GIVEN_BACK __attribute__((cleanup(give_back)))
 
+static void enter_join(struct tri_region *r) {
+  if (!tri_malloc_mode) tri_region_enter(r);
+}
+#define TRI_JOINING(...) TRI_BLOCKING_BY(enter_join, __VA_ARGS__)
+
+static int wait_for_end(pthread_t thread, void **result) {
+  const struct tri_real *real = tri_real();
+  TRI_JOINING(NULL);
+  return real->pthread_join(thread, result);
+}
+
+static int wait_for_end_until(pthread_t thread, void **result, clockid_t clock, const struct timespec *until) {
+  const struct tri_real *real = tri_real();
+  TRI_JOINING(until);
+  return real->pthread_clockjoin_np(thread, result, clock, until);
+}
+
+/* Of a thread that had not begun when its join did: the oldest that bears its number. */
+static void remove_unclaimed(pthread_t thread) {
+  if (tri_malloc_mode || !tri_runtime_ready()) return;
+  struct thread_record *oldest = NULL;
+  tri_lock_acquire(&tri_registry_lock);
+  for (struct thread_record *r = records; r; r = r->next)
+    if (r->ended && !r->claimed && pthread_equal(r->thread, thread)) oldest = r;
+  if (oldest) remove_locked(oldest);
+  tri_lock_release(&tri_registry_lock);
+}
+
 /* The result is on the caller's stack by now. It may go into an object. */
-static int joined(struct thread_record **claimed, int err, void *result, void **ret) {
+static int joined(pthread_t thread, struct thread_record **claimed, int err, void *result, void **ret) {
   if (*claimed && !err) {
     record_remove(*claimed);
     *claimed = NULL;
+  } else if (!err) {
+    remove_unclaimed(thread);
   }
   if (!err && ret) tri_write(ret, result);
   return err;
@@ -230,29 +277,41 @@ static int joined(struct thread_record **claimed, int err, void *result, void **
 TRI_EXPORT int pthread_join(pthread_t thread, void **ret) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
-  int err = tri_real()->pthread_join(thread, &result);
-  return joined(&r, err, result, ret);
+  int err = wait_for_end(thread, &result);
+  return joined(thread, &r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_tryjoin_np(pthread_t thread, void **ret) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = tri_real()->pthread_tryjoin_np(thread, &result);
-  return joined(&r, err, result, ret);
+  return joined(thread, &r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *until) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
-  int err = tri_real()->pthread_timedjoin_np(thread, &result, until);
-  return joined(&r, err, result, ret);
+  int err = wait_for_end_until(thread, &result, CLOCK_REALTIME, until);
+  return joined(thread, &r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock, const struct timespec *until) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
-  int err = tri_real()->pthread_clockjoin_np(thread, &result, clock, until);
-  return joined(&r, err, result, ret);
+  int err = wait_for_end_until(thread, &result, clock, until);
+  return joined(thread, &r, err, result, ret);
+}
+
+static int wait_for_thrd(thrd_t thread, int *result) {
+  const struct tri_real *real = tri_real();
+  TRI_JOINING(NULL);
+  return real->thrd_join(thread, result);
+}
+
+TRI_EXPORT int thrd_join(thrd_t thread, int *ret) {
+  int result, err = wait_for_thrd(thread, &result);
+  if (err == thrd_success && ret) *ret = result;
+  return err;
 }
 
 TRI_EXPORT int pthread_detach(pthread_t thread) {

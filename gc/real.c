@@ -23,16 +23,34 @@ static void look_up(void *slot, const char *name) {
   *(void **)slot = f;
 }
 
+/* The loader of glibc 2.35 and before finds the oldest version behind us, on x86-64 one of another layout. */
+static void look_up_condition(void *slot, const char *name) {
+  void *f = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+  if (f) {
+    *(void **)slot = f;
+  } else {
+    look_up(slot, name);
+  }
+}
+
 const struct tri_real *tri_real(void) {
   if (tri_likely(tri_int_load_acq(&ready))) return &real;
   look_up(&real.pthread_create, "pthread_create");
   look_up(&real.thrd_create, "thrd_create");
   look_up(&real.pthread_join, "pthread_join");
   look_up(&real.pthread_tryjoin_np, "pthread_tryjoin_np");
-  look_up(&real.pthread_timedjoin_np, "pthread_timedjoin_np");
   look_up(&real.pthread_clockjoin_np, "pthread_clockjoin_np");
+  look_up(&real.thrd_join, "thrd_join");
   look_up(&real.pthread_detach, "pthread_detach");
   look_up(&real.pthread_exit, "pthread_exit");
+  look_up_condition(&real.pthread_cond_wait, "pthread_cond_wait");
+  look_up_condition(&real.pthread_cond_timedwait, "pthread_cond_timedwait");
+  look_up(&real.pthread_cond_clockwait, "pthread_cond_clockwait");
+  look_up(&real.cnd_wait, "cnd_wait");
+  look_up(&real.cnd_timedwait, "cnd_timedwait");
+  look_up(&real.sem_wait, "sem_wait");
+  look_up(&real.sem_timedwait, "sem_timedwait");
+  look_up(&real.sem_clockwait, "sem_clockwait");
   look_up(&real.pthread_sigmask, "pthread_sigmask");
   look_up(&real.sigprocmask, "sigprocmask");
   look_up(&real.sigaction, "sigaction");
@@ -65,6 +83,19 @@ const struct tri_real *tri_real(void) {
   look_up(&real.execvp, "execvp");
   look_up(&real.execvpe, "execvpe");
   look_up(&real.fexecve, "fexecve");
+  look_up(&real.sigaltstack, "sigaltstack");
+  look_up(&real.read, "read");
+  look_up(&real.readv, "readv");
+  look_up(&real.pread, "pread");
+  look_up(&real.recvfrom, "recvfrom");
+  look_up(&real.recvmsg, "recvmsg");
+  look_up(&real.write, "write");
+  look_up(&real.writev, "writev");
+  look_up(&real.send, "send");
+  look_up(&real.sendto, "sendto");
+  look_up(&real.sendmsg, "sendmsg");
+  look_up(&real.connect, "connect");
+  look_up(&real.accept4, "accept4");
   look_up(&real.epoll_ctl, "epoll_ctl");
   tri_int_store_rel(&ready, 1);
   return &real;

@@ -4,11 +4,14 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,10 +23,18 @@ struct tri_real {
   int (*thrd_create)(thrd_t *, thrd_start_t, void *);
   int (*pthread_join)(pthread_t, void **);
   int (*pthread_tryjoin_np)(pthread_t, void **);
-  int (*pthread_timedjoin_np)(pthread_t, void **, const struct timespec *);
   int (*pthread_clockjoin_np)(pthread_t, void **, clockid_t, const struct timespec *);
+  int (*thrd_join)(thrd_t, int *);
   int (*pthread_detach)(pthread_t);
   void (*pthread_exit)(void *);
+  int (*pthread_cond_wait)(pthread_cond_t *, pthread_mutex_t *);
+  int (*pthread_cond_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+  int (*pthread_cond_clockwait)(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
+  int (*cnd_wait)(cnd_t *, mtx_t *);
+  int (*cnd_timedwait)(cnd_t *, mtx_t *, const struct timespec *);
+  int (*sem_wait)(sem_t *);
+  int (*sem_timedwait)(sem_t *, const struct timespec *);
+  int (*sem_clockwait)(sem_t *, clockid_t, const struct timespec *);
   int (*pthread_sigmask)(int, const sigset_t *, sigset_t *);
   int (*sigprocmask)(int, const sigset_t *, sigset_t *);
   int (*sigaction)(int, const struct sigaction *, struct sigaction *);
@@ -56,6 +67,19 @@ struct tri_real {
   int (*execvp)(const char *, char *const[]);
   int (*execvpe)(const char *, char *const[], char *const[]);
   int (*fexecve)(int, char *const[], char *const[]);
+  int (*sigaltstack)(const stack_t *, stack_t *);
+  ssize_t (*read)(int, void *, size_t);
+  ssize_t (*readv)(int, const struct iovec *, int);
+  ssize_t (*pread)(int, void *, size_t, off_t);
+  ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
+  ssize_t (*recvmsg)(int, struct msghdr *, int);
+  ssize_t (*write)(int, const void *, size_t);
+  ssize_t (*writev)(int, const struct iovec *, int);
+  ssize_t (*send)(int, const void *, size_t, int);
+  ssize_t (*sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+  ssize_t (*sendmsg)(int, const struct msghdr *, int);
+  int (*connect)(int, const struct sockaddr *, socklen_t);
+  int (*accept4)(int, struct sockaddr *, socklen_t *, int);
   int (*epoll_ctl)(int, int, int, struct epoll_event *);
 };
 

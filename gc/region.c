@@ -31,16 +31,28 @@
 #include <unistd.h>
 
 #include "gc/scanstack.h"
+#include "gc/signals.h"
 #include "gc/stop.h"
+#include "internal/race.h"
 
-static void go_in(struct tri_thread *t, uintptr_t sp, bool alt_stack) {
+/* A child of _Fork or of a raw clone that shares our thread-local storage is not the thread that it takes itself for.
+ */
+static bool is_itself(const struct tri_thread *t) {
+  return tri_thread_is_registered(t) && (int)syscall(SYS_gettid) == t->tid;
+}
+
+/* False: outside still. Who runs here is a forked child, with a copy of the stop that its parent was asked for. */
+static bool go_in(struct tri_thread *t, uintptr_t sp, bool alt_stack) {
   for (;;) {
     t->sp = sp;
     t->alt_stack = alt_stack;
     tri_int_store_rel(&t->region, TRI_REGION_IN);
     tri_fence_seq();
-    if (tri_likely(!tri_stop_wanted(t) && !tri_scanstack_is_due(t))) return;
-    if (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) return; /* held: the stop knows */
+    TRI_RACE_POINT(REGION_IN);
+    if (tri_likely(!tri_stop_wanted(t) && !tri_scanstack_is_due(t))) return true;
+    TRI_RACE_POINT(REGION_BACK);
+    if (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) return true; /* held: the stop knows */
+    if (!is_itself(t)) return false;
     tri_stop_park_self(t);
   }
 }
@@ -59,26 +71,40 @@ static void go_out(struct tri_thread *t) {
   errno = saved_errno;
 }
 
-/* A child of _Fork or of a raw clone that shares our thread-local storage is not the thread that it takes itself for.
- */
-static bool is_itself(const struct tri_thread *t) {
-  return tri_thread_is_registered(t) && (int)syscall(SYS_gettid) == t->tid;
+static bool is_outside(const struct tri_thread *t) {
+  return !tri_int_load_rlx(&t->in_runtime) && tri_int_load_rlx(&t->region) == TRI_REGION_OUT;
 }
 
 static bool may_enter(const struct tri_thread *t) {
-  return is_itself(t) && !tri_int_load_rlx(&t->in_runtime) && tri_int_load_rlx(&t->region) == TRI_REGION_OUT;
+  return is_itself(t) && is_outside(t);
+}
+
+static void enter(struct tri_region *r, struct tri_thread *t, uintptr_t sp) {
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &r->cancel_type);
+  tri_signals_note_alternate_stack(t);
+  if (go_in(t, sp, t->alt_stack)) {
+    r->t = t;
+  } else if (r->cancel_type != PTHREAD_CANCEL_DEFERRED) {
+    pthread_setcanceltype(r->cancel_type, NULL);
+  }
 }
 
 TRI_NOINLINE void tri_region_enter(struct tri_region *r) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   r->t = NULL;
-  if (may_enter(t)) {
-    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &r->cancel_type);
-    tri_stop_note_alternate_stack(t);
-    go_in(t, (uintptr_t)__builtin_frame_address(0), t->alt_stack);
-    r->t = t;
-  }
+  if (!tri_thread_is_alone() && may_enter(t)) enter(r, t, (uintptr_t)__builtin_frame_address(0));
+  errno = saved_errno;
+}
+
+/* On its own stack runs the thread, or a child that it waits for. */
+TRI_NOINLINE void tri_region_enter_quickly(struct tri_region *r) {
+  struct tri_thread *t = tri_self;
+  uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+  r->t = NULL;
+  if (tri_thread_is_alone() || !tri_thread_is_registered(t) || !tri_thread_is_on_own_stack(t, sp)) return;
+  int saved_errno = errno;
+  if (is_outside(t)) enter(r, t, sp);
   errno = saved_errno;
 }
 

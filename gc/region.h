@@ -39,11 +39,17 @@ void tri_region_resume(struct tri_thread *t, const struct tri_region_interrupted
 bool tri_region_hold(struct tri_thread *t);
 void tri_region_release(struct tri_thread *t);
 
+/* The same for calls that mostly do not sleep, without asking the kernel who calls: nothing while no other thread is
+ * registered, or off the thread's own stack. */
+void tri_region_enter_quickly(struct tri_region *r);
+
 /* Makes the rest of the function a safe region; up to four pointer arguments of the call are kept alive. */
-#define TRI_BLOCKING(...)                                                                                 \
+#define TRI_BLOCKING_BY(enter, ...)                                                                       \
   __builtin_unwind_init();                                                                                \
   struct tri_region tri_region_here __attribute__((cleanup(tri_region_leave))) = {.kept = {__VA_ARGS__}}; \
   __asm__ __volatile__("" : : "r"(&tri_region_here) : "memory");                                          \
-  tri_region_enter(&tri_region_here)
+  enter(&tri_region_here)
+#define TRI_BLOCKING(...) TRI_BLOCKING_BY(tri_region_enter, __VA_ARGS__)
+#define TRI_BLOCKING_PERHAPS(...) TRI_BLOCKING_BY(tri_region_enter_quickly, __VA_ARGS__)
 
 #endif

@@ -65,6 +65,7 @@ struct array {
 static struct array range_array, thread_array;
 static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as needed; runner only */
 static size_t nranges;
+static size_t ngathered; /* of the last gathering; only to ask for their memory early */
 static bool overflow;
 static uint64_t stack_bytes, globals_bytes;
 static enum tri_stacks stacks_are;    /* of the present gathering */
@@ -459,7 +460,16 @@ bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks) {
   add_registered();
   tri_lock_release(&roots_lock);
   add_heap_stacks();
+  ngathered = nranges;
   return ok && !overflow;
+}
+
+/* What was there then may be gone: prefetching does not fault. */
+void tri_roots_prefetch(void) {
+  enum { LINE = 64, MOST_BYTES = 512 << 10 };
+  size_t left = MOST_BYTES / LINE;
+  for (size_t i = 0; i < ngathered && left > 0; i++)
+    for (uintptr_t p = ranges[i].lo; p < ranges[i].hi && left > 0; p += LINE, left--) __builtin_prefetch((void *)p);
 }
 
 bool tri_roots_get(size_t i, struct tri_root_range *ret) {

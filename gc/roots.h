@@ -22,6 +22,9 @@ enum tri_stacks {
   TRI_STACKS_LATER,  /* or are told to later; see gc/scanstack.h */
 };
 bool tri_roots_gather(bool malloc_mode, enum tri_stacks stacks);
+/* Before a short stop: asks for the memory of what the last gathering listed, which the stop is going to read. Runner.
+ */
+void tri_roots_prefetch(void);
 /* World stopped: lists the stacks only. */
 bool tri_roots_gather_stacks(void);
 /* Empties the list, as gather does first, and adds to it pages of the heap that were written to. False: no room. */

@@ -7,8 +7,8 @@
 /* True in libtricolor-malloc. Defined by gc/malloc_mode.c or gc/api_mode.c. */
 extern const bool tri_malloc_mode TRI_INTERNAL;
 
-/* In malloc mode: the loader resolves malloc to ours. Asked by allocating: the address of a function may be that of a
- * stub in the executable. */
+/* In malloc mode: the loader resolves malloc to ours. Asked by allocating: the address of a function may be that of
+ * the executable's procedure linkage table. */
 bool tri_mode_owns_malloc(void);
 /* Exported: the address of a variable of the copy of the core that the loader resolves tri_* to. */
 TRI_EXPORT const void *tri_core_identity(void);

@@ -52,39 +52,43 @@ tri_scan_small_fn *tri_scan_small = scan_small_plain;
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-__attribute__((target("avx512f,avx512vl,popcnt"))) static size_t scan_avx512(const void *p, size_t n, uintptr_t base,
-                                                                             uintptr_t used, uintptr_t *out) {
-  const uintptr_t *words = p;
+#define AVX512 __attribute__((target("avx512f,avx512vl,popcnt"))) static
+#define AVX2 __attribute__((target("avx2,popcnt"))) static
+
+AVX512 inline __mmask8 in_range_avx512(__m256i w, __m256i bases, __m256i limit) {
+  return _mm256_cmplt_epu64_mask(_mm256_sub_epi64(w, bases), limit);
+}
+
+/* Stores those of the mask, and returns where the next ones go. */
+AVX512 inline uintptr_t *keep_avx512(__m256i w, __mmask8 in, uintptr_t *out) {
+  _mm256_storeu_si256((__m256i *)out, _mm256_maskz_compress_epi64(in, w));
+  return out + (unsigned)__builtin_popcount(in);
+}
+
+AVX512 size_t scan_avx512(const void *p, size_t n, uintptr_t base, uintptr_t used, uintptr_t *out) {
+  const uintptr_t *words = p, *from = out;
   const __m256i bases = _mm256_set1_epi64x((long long)base), limit = _mm256_set1_epi64x((long long)used);
-  size_t found = 0, i = 0;
+  size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     __m256i w = _mm256_loadu_si256((const __m256i *)(words + i));
-    __mmask8 in = _mm256_cmplt_epu64_mask(_mm256_sub_epi64(w, bases), limit);
-    if (!in) continue;
-    _mm256_storeu_si256((__m256i *)(out + found), _mm256_maskz_compress_epi64(in, w));
-    found += (size_t)__builtin_popcount(in);
+    __mmask8 in = in_range_avx512(w, bases, limit);
+    if (in) out = keep_avx512(w, in, out);
   }
-  return found + scan_rest((const volatile tri_scan_word *)words + i, n - i, base, used, out + found);
+  return (size_t)(out - from) + scan_rest((const volatile tri_scan_word *)words + i, n - i, base, used, out);
 }
 
 /* Lanes without a word read as 0, which is below the heap. */
-__attribute__((target("avx512f,avx512vl,popcnt"))) static size_t scan_small_avx512(const uintptr_t *grey, unsigned n,
-                                                                                   uintptr_t base, uintptr_t used,
-                                                                                   uintptr_t *out) {
+AVX512 size_t scan_small_avx512(const uintptr_t *grey, unsigned n, uintptr_t base, uintptr_t used, uintptr_t *out) {
   const __m256i bases = _mm256_set1_epi64x((long long)base), limit = _mm256_set1_epi64x((long long)used);
   const uintptr_t *from = out;
   for (unsigned i = 0; i < n; i++) {
     unsigned words = words_of(grey[i]), lanes = (1u << words) - 1;
     const char *p = start_of(grey[i]);
     __m256i w = _mm256_maskz_loadu_epi64((__mmask8)(lanes & 15), p);
-    __mmask8 in = _mm256_cmplt_epu64_mask(_mm256_sub_epi64(w, bases), limit);
-    _mm256_storeu_si256((__m256i *)out, _mm256_maskz_compress_epi64(in, w));
-    out += (unsigned)__builtin_popcount(in);
+    out = keep_avx512(w, in_range_avx512(w, bases, limit), out);
     if (words <= 4) continue;
-    w = _mm256_maskz_loadu_epi64((__mmask8)(lanes >> 4), p + sizeof(__m256i));
-    in = _mm256_cmplt_epu64_mask(_mm256_sub_epi64(w, bases), limit);
-    _mm256_storeu_si256((__m256i *)out, _mm256_maskz_compress_epi64(in, w));
-    out += (unsigned)__builtin_popcount(in);
+    w = _mm256_maskz_loadu_epi64((__mmask8)(lanes >> 4), p + sizeof w);
+    out = keep_avx512(w, in_range_avx512(w, bases, limit), out);
   }
   return (size_t)(out - from);
 }
@@ -99,49 +103,52 @@ static const uint32_t compress[16][8] __attribute__((aligned(32))) = {
     HALVES(2, 3, 0, 0), HALVES(0, 2, 3, 0), HALVES(1, 2, 3, 0), HALVES(0, 1, 2, 3),
 };
 
-/* Unsigned comparison by signed: both sides with the top bit turned. */
-__attribute__((target("avx2,popcnt"))) static size_t scan_avx2(const void *p, size_t n, uintptr_t base, uintptr_t used,
-                                                               uintptr_t *out) {
-  const uintptr_t *words = p, top = (uintptr_t)1 << 63;
-  const __m256i bases = _mm256_set1_epi64x((long long)(base + top));
-  const __m256i limit = _mm256_set1_epi64x((long long)(used ^ top));
-  size_t found = 0, i = 0;
+/* Unsigned comparison by signed: bases and limit have the top bit turned. */
+AVX2 inline unsigned in_range_avx2(__m256i w, __m256i bases, __m256i limit) {
+  __m256i in = _mm256_cmpgt_epi64(limit, _mm256_sub_epi64(w, bases));
+  return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(in));
+}
+
+AVX2 inline uintptr_t *keep_avx2(__m256i w, unsigned in, uintptr_t *out) {
+  __m256i order = _mm256_load_si256((const __m256i *)compress[in]);
+  _mm256_storeu_si256((__m256i *)out, _mm256_permutevar8x32_epi32(w, order));
+  return out + (unsigned)__builtin_popcount(in);
+}
+
+#define TOP ((uintptr_t)1 << 63)
+
+AVX2 size_t scan_avx2(const void *p, size_t n, uintptr_t base, uintptr_t used, uintptr_t *out) {
+  const uintptr_t *words = p, *from = out;
+  const __m256i bases = _mm256_set1_epi64x((long long)(base + TOP));
+  const __m256i limit = _mm256_set1_epi64x((long long)(used ^ TOP));
+  size_t i = 0;
   for (; i + 4 <= n; i += 4) {
     __m256i w = _mm256_loadu_si256((const __m256i *)(words + i));
-    __m256i in = _mm256_cmpgt_epi64(limit, _mm256_sub_epi64(w, bases));
-    unsigned mask = (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(in));
-    if (!mask) continue;
-    __m256i order = _mm256_load_si256((const __m256i *)compress[mask]);
-    _mm256_storeu_si256((__m256i *)(out + found), _mm256_permutevar8x32_epi32(w, order));
-    found += (size_t)__builtin_popcount(mask);
+    unsigned in = in_range_avx2(w, bases, limit);
+    if (in) out = keep_avx2(w, in, out);
   }
-  return found + scan_rest((const volatile tri_scan_word *)words + i, n - i, base, used, out + found);
+  return (size_t)(out - from) + scan_rest((const volatile tri_scan_word *)words + i, n - i, base, used, out);
 }
 
-/* For a number of words: a lane of all ones for each. */
-static const int64_t lanes_of[8] __attribute__((aligned(32))) = {-1, -1, -1, -1, 0, 0, 0, 0};
-
-__attribute__((target("avx2,popcnt"))) static inline uintptr_t *scan_four_avx2(const void *p, unsigned n, __m256i bases,
-                                                                               __m256i limit, uintptr_t *out) {
+/* Of four words the first n, 0 for the others. */
+AVX2 inline __m256i load_avx2(const char *p, unsigned n) {
+  static const int64_t lanes_of[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
   __m256i lanes = _mm256_loadu_si256((const __m256i *)(lanes_of + 4 - n));
-  __m256i w = _mm256_maskload_epi64((const long long *)p, lanes);
-  __m256i in = _mm256_cmpgt_epi64(limit, _mm256_sub_epi64(w, bases));
-  unsigned mask = (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(in));
-  __m256i order = _mm256_load_si256((const __m256i *)compress[mask]);
-  _mm256_storeu_si256((__m256i *)out, _mm256_permutevar8x32_epi32(w, order));
-  return out + __builtin_popcount(mask);
+  return _mm256_maskload_epi64((const long long *)(const void *)p, lanes);
 }
 
-__attribute__((target("avx2,popcnt"))) static size_t scan_small_avx2(const uintptr_t *grey, unsigned n, uintptr_t base,
-                                                                     uintptr_t used, uintptr_t *out) {
-  const uintptr_t top = (uintptr_t)1 << 63, *from = out;
-  const __m256i bases = _mm256_set1_epi64x((long long)(base + top));
-  const __m256i limit = _mm256_set1_epi64x((long long)(used ^ top));
+AVX2 size_t scan_small_avx2(const uintptr_t *grey, unsigned n, uintptr_t base, uintptr_t used, uintptr_t *out) {
+  const uintptr_t *from = out;
+  const __m256i bases = _mm256_set1_epi64x((long long)(base + TOP));
+  const __m256i limit = _mm256_set1_epi64x((long long)(used ^ TOP));
   for (unsigned i = 0; i < n; i++) {
     const char *p = start_of(grey[i]);
     unsigned words = words_of(grey[i]);
-    out = scan_four_avx2(p, words < 4 ? words : 4, bases, limit, out);
-    if (words > 4) out = scan_four_avx2(p + sizeof(__m256i), words - 4, bases, limit, out);
+    __m256i w = load_avx2(p, words < 4 ? words : 4);
+    out = keep_avx2(w, in_range_avx2(w, bases, limit), out);
+    if (words <= 4) continue;
+    w = load_avx2(p + sizeof w, words - 4);
+    out = keep_avx2(w, in_range_avx2(w, bases, limit), out);
   }
   return (size_t)(out - from);
 }

@@ -30,6 +30,7 @@
 #include "gc/region.h"
 #include "gc/stop.h"
 #include "internal/lock.h"
+#include "internal/race.h"
 
 enum { BATCH = 32 };
 
@@ -114,6 +115,7 @@ void tri_scanstack_drop(struct tri_thread *t) {
 static void tell(struct tri_thread *t) {
   if (!tri_int_cas_acq_rel(&t->scan, TRI_SCAN_LATER, TRI_SCAN_DUE)) return;
   if (tri_region_hold(t)) {
+    TRI_RACE_POINT(HOLDS);
     scan(t, t->sp);
     tri_region_release(t);
   } else if (syscall(SYS_tgkill, getpid(), t->tid, tri_stop_signal()) != 0) {

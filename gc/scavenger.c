@@ -27,8 +27,8 @@
 #include "gc/limit.h"
 #include "gc/memory.h"
 #include "gc/plan.h"
+#include "gc/procs.h"
 #include "gc/stop.h"
-#include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/state.h"
@@ -188,7 +188,7 @@ uint64_t tri_scavenger_step(void) {
 
 void tri_scavenger_slept(uint64_t ns) {
   if (worked_ns == 0) return;
-  tri_scavenge_slept(&rhythm, (int64_t)worked_ns, (int64_t)ns, (int)tri_worker_procs());
+  tri_scavenge_slept(&rhythm, (int64_t)worked_ns, (int64_t)ns, (int)tri_procs());
   worked_ns = 0; /* counted, also if the sleep was cut short */
   if (rhythm.cooldown_ns == TRI_SCAVENGE_COOLDOWN_NS) tri_int_store_rlx(&controller_reset, 1);
 }

@@ -6,6 +6,8 @@
  * A program's handlers are called through on_program_signal, since one may interrupt a safe region and must leave it
  * before anything of the program's runs. What the program asks for its handlers is answered with its own.
  *
+ * sigaltstack is watched only: a safe region asks the kernel for such a stack where the program has ever made one.
+ *
  * All of these keep the C library's results and errno. Async-signal-safe, as the originals: actions_lock is held with
  * all signals blocked.
  */
@@ -39,6 +41,22 @@ TRI_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *old) {
   sigset_t copy;
   if (how == SIG_UNBLOCK) return tri_real()->sigprocmask(how, set, old);
   return tri_real()->sigprocmask(how, tri_signals_without_ours(set, &copy), old);
+}
+
+static tri_aint alternate_stacks; /* 1: the program has made one, perhaps */
+
+TRI_EXPORT int sigaltstack(const stack_t *stack, stack_t *old) {
+  if (stack) tri_int_store_rel(&alternate_stacks, 1);
+  return tri_real()->sigaltstack(stack, old);
+}
+
+void tri_signals_note_alternate_stack(struct tri_thread *t) {
+  if (tri_int_load_acq(&alternate_stacks)) {
+    tri_stop_note_alternate_stack(t);
+  } else {
+    t->alt_stack = false;
+    t->alt_base = 0;
+  }
 }
 
 static bool is_ours(int sig) {

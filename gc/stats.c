@@ -18,9 +18,9 @@
 #include "gc/limit.h"
 #include "gc/memory.h"
 #include "gc/plan.h"
+#include "gc/procs.h"
 #include "gc/runtime.h"
 #include "gc/scavenger.h"
-#include "gc/worker.h"
 #include "internal/clock.h"
 #include "internal/state.h"
 #include "tricolor/tricolor.h"
@@ -57,7 +57,7 @@ static uint64_t at_least(uint64_t a, uint64_t b) {
 }
 
 static double gc_cpu_fraction(const struct tri_cycle_stats *c) {
-  uint64_t cpus_ns = (tri_now_ns() - c->start_ns) * tri_worker_procs();
+  uint64_t cpus_ns = (tri_now_ns() - c->start_ns) * tri_procs();
   return c->start_ns == 0 || cpus_ns == 0
              ? 0
              : (double)(c->pause_cpu_ns + c->mark_cpu_ns + c->assist_cpu_ns) / (double)cpus_ns;

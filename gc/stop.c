@@ -43,6 +43,7 @@
 #include "gc/scanstack.h"
 #include "internal/check.h"
 #include "internal/clock.h"
+#include "internal/race.h"
 
 /* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
 #define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
@@ -54,6 +55,7 @@ static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
 static tri_aint resumed; /* number of the latest stop that ended; threads wait on it */
 static tri_aint acks;    /* threads parked for the present stop; the runner waits on it */
+static tri_aint awaited; /* so many are enough to wake the runner; 0: it has not begun to wait */
 
 int tri_stop_signal(void) {
   return stop_signal;
@@ -67,13 +69,19 @@ void tri_stop_note_alternate_stack(struct tri_thread *t) {
   t->alt_base = ss.ss_flags & SS_DISABLE ? 0 : (uintptr_t)ss.ss_sp;
 }
 
+/* Woken once, not by each, the runner does not take the CPU from those that are still on their way. It looks at `acks`
+ * after it has stored `awaited`, or the kernel does. */
+static void ack(struct tri_thread *t, unsigned request) {
+  tri_int_store_rel(&t->acked_stop, request);
+  unsigned n = tri_int_fetch_add_acq_rel(&acks, 1) + 1, enough = tri_int_load_seq(&awaited);
+  if (enough != 0 && n >= enough) tri_futex_wake(&acks, 1);
+}
+
 static void park(struct tri_thread *t, uintptr_t sp) {
   unsigned request = tri_int_load_acq(&t->stop_request);
   t->sp = sp;
   tri_stop_note_alternate_stack(t);
-  tri_int_store_rel(&t->acked_stop, request);
-  tri_int_fetch_add_acq_rel(&acks, 1);
-  tri_futex_wake(&acks, 1);
+  ack(t, request);
   for (;;) {
     unsigned r = tri_int_load_acq(&resumed);
     if ((int)(r - request) >= 0) break;
@@ -92,9 +100,7 @@ static void answer_for_namesake(void) {
   int tid = (int)syscall(SYS_gettid);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     if (t->tid != tid || !tri_int_load_acq(&t->leaving) || !tri_stop_wanted(t)) continue;
-    tri_int_store_rel(&t->acked_stop, tri_int_load_acq(&t->stop_request));
-    tri_int_fetch_add_acq_rel(&acks, 1);
-    tri_futex_wake(&acks, 1);
+    ack(t, tri_int_load_acq(&t->stop_request));
     return;
   }
 }
@@ -255,6 +261,7 @@ static bool wait_for_acks(unsigned wanted, unsigned request) {
     if (tri_int_load_acq(&acks) >= wanted && all_parked(request)) return true;
     uint64_t waited = tri_now_ns() - start;
     if (leaving && waited > PATIENCE_NS && only_leaving_missing(request)) return false;
+    tri_int_exchange_seq(&awaited, wanted);
     tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
     if (waited - reported > REPORT_NS) {
@@ -292,14 +299,19 @@ uint64_t tri_start_world_keep_registry(void) {
 static bool stop_all(void) {
   unsigned request = tri_int_load_rlx(&epoch) + 1, wanted = 0;
   tri_int_store_rel(&epoch, request);
+  tri_int_store_rel(&awaited, 0);
   tri_int_store_rel(&acks, 0);
   for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
     next = t->next;
     if (t == tri_self) continue;
     tri_int_store_rel(&t->stop_request, request);
+    TRI_RACE_POINT(REQUESTED);
     if (tri_region_hold(t)) {
       tri_int_store_rel(&t->acked_stop, request);
-    } else if (send_stop(t)) {
+      continue;
+    }
+    TRI_RACE_POINT(SIGNALS);
+    if (send_stop(t)) {
       wanted++;
     } else {
       tri_thread_reap(t);
@@ -320,6 +332,7 @@ uint64_t tri_stop_world(void) {
     pause_ns(RETRY_NS);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
+  TRI_RACE_POINT(STOPPED);
   return tri_now_ns() - start;
 }
 

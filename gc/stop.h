@@ -3,6 +3,7 @@
 #define TRI_GC_STOP_H
 
 #include "gc/thread.h"
+#include "internal/race.h"
 
 /* Chooses the signal (0: the highest free real-time signal) and installs the handler. Called once. */
 void tri_stop_init(int wanted_signal);
@@ -41,6 +42,7 @@ TRI_INLINE void tri_runtime_leave(struct tri_thread *t) {
   tri_fence_sig();
   tri_int_store_rlx(&t->in_runtime, 0);
   tri_fence_sig();
+  TRI_RACE_POINT(LEAVE);
   if (tri_unlikely(tri_int_load_rlx(&t->stop_pending))) tri_stop_self(t);
 }
 
@@ -49,6 +51,7 @@ TRI_INLINE void *tri_runtime_leave_with(struct tri_thread *t, void *p) {
   tri_fence_sig();
   tri_int_store_rlx(&t->in_runtime, 0);
   tri_fence_sig();
+  TRI_RACE_POINT(LEAVE);
   return tri_unlikely(tri_int_load_rlx(&t->stop_pending)) ? tri_stop_self_with(t, p) : p;
 }
 

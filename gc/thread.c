@@ -52,11 +52,14 @@ struct tri_thread *tri_thread_first(void) {
   return threads;
 }
 
+static tri_aint nthreads; /* in the list */
+
 static void list_add(struct tri_thread *t) {
   t->prev = NULL;
   t->next = threads;
   if (threads) threads->prev = t;
   threads = t;
+  tri_int_fetch_add_acq_rel(&nthreads, 1);
 }
 
 static void list_remove(struct tri_thread *t) {
@@ -66,6 +69,20 @@ static void list_remove(struct tri_thread *t) {
     threads = t->next;
   }
   if (t->next) t->next->prev = t->prev;
+  tri_int_fetch_add_acq_rel(&nthreads, -1u);
+}
+
+extern void *__libc_stack_end; /* the first thread's highest frame */
+
+bool tri_thread_is_on_own_stack(const struct tri_thread *t, uintptr_t sp) {
+  enum { FIRST_STACK_USED = 1 << 20 };
+  uintptr_t top = (uintptr_t)__libc_stack_end;
+  if (t->self_stack) return sp < top && top - sp < FIRST_STACK_USED;
+  return sp >= t->stack_lo && sp < t->stack_hi;
+}
+
+bool tri_thread_is_alone(void) {
+  return tri_int_load_acq(&nthreads) <= 1;
 }
 
 static TRI_TLS unsigned exit_rounds;
@@ -129,6 +146,8 @@ static void register_locked(struct tri_thread *t) {
   t->on_stack = NULL;
   t->ninterrupted = 0;
   memset(t->interrupted, 0, sizeof t->interrupted);
+  memset(t->kernel_writes, 0, sizeof t->kernel_writes);
+  t->nkernel_writes = 0;
   memset(t->left_registers, 0, sizeof t->left_registers);
   t->shader = (struct tri_shader){0};
   tri_wbbuf_empty(&t->wbbuf);
@@ -195,10 +214,11 @@ struct tri_thread *tri_thread_register_self(void) {
   return t;
 }
 
-void tri_thread_find_stack(struct tri_thread *t) {
+void tri_thread_find_stack(struct tri_thread *t, bool *ret_detached) {
   pthread_attr_t attr;
   void *lo;
   size_t size;
+  int state;
   if (t->self_stack || t->stack_hi) return;
   int saved_errno = errno;
   if (pthread_getattr_np(pthread_self(), &attr) == 0) {
@@ -206,6 +226,8 @@ void tri_thread_find_stack(struct tri_thread *t) {
       t->stack_lo = (uintptr_t)lo;
       t->stack_hi = (uintptr_t)lo + size;
     }
+    if (ret_detached && pthread_attr_getdetachstate(&attr, &state) == 0)
+      *ret_detached = state == PTHREAD_CREATE_DETACHED;
     pthread_attr_destroy(&attr);
   }
   errno = saved_errno;

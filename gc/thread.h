@@ -9,6 +9,11 @@
 
 /* A stack that its thread scans itself, gc/scanstack.c. */
 enum tri_scan { TRI_SCAN_NONE, TRI_SCAN_DUE, TRI_SCAN_LATER };
+/* Where a system call of this thread may write; hi 0: nowhere. */
+struct tri_kernel_range {
+  uintptr_t lo, hi;
+};
+
 struct tri_own_stack {
   uintptr_t lo, hi;         /* it reaches from the stack pointer, which is not below lo, to hi */
   uintptr_t tls_lo, tls_hi; /* and what belongs to it elsewhere */
@@ -42,6 +47,8 @@ struct tri_thread {
   /* What it had published when signal handlers of the program interrupted it: a ring of the latest, never cleared. */
   struct tri_barrier_published interrupted[TRI_INTERRUPTED];
   unsigned ninterrupted;
+  struct tri_kernel_range kernel_writes[8]; /* a ring; see gc/kernel_writes.h */
+  unsigned nkernel_writes;
   tri_aint scan;                  /* enum tri_scan; the runner with the thread stopped, then the thread */
   struct tri_own_stack own_stack; /* while a scan is due */
   struct tri_stack *on_stack;     /* where it last said that it went; the owner inside the runtime */
@@ -54,6 +61,11 @@ struct tri_thread {
 /* The calling thread. Never NULL: an unregistered thread has tri_thread_none, a main thread that has
  * ended tri_thread_gone; both have in_runtime == 1, so that every fast path turns to its slow half. */
 extern TRI_TLS struct tri_thread *tri_self TRI_INTERNAL;
+/* A stack pointer of t's is on the stack that the C library has made for it, and not far from the top of the first
+ * thread's: no coroutine's, no signal stack elsewhere. */
+bool tri_thread_is_on_own_stack(const struct tri_thread *t, uintptr_t sp);
+/* No other thread is registered, the runtime's own included: nobody stops the calling one. */
+bool tri_thread_is_alone(void);
 extern struct tri_thread tri_thread_none TRI_INTERNAL, tri_thread_gone TRI_INTERNAL;
 
 /* The registry's lock: held for the whole of a stop, so that nobody joins or leaves a stopped world. */
@@ -64,8 +76,9 @@ struct tri_thread *tri_thread_first(void);
 /* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
  * interrupted the runtime. */
 struct tri_thread *tri_thread_register_self(void);
-/* Tells the registry the bounds of the calling thread's stack. */
-void tri_thread_find_stack(struct tri_thread *t);
+/* Tells the registry the bounds of the calling thread's stack. *ret_detached, unless NULL: whether it is
+ * detached; left alone where nobody can say. */
+void tri_thread_find_stack(struct tri_thread *t, bool *ret_detached);
 /* The calling thread gives up all that it has, and is as if it had never been registered. False: it is not registered,
  * or inside the runtime. */
 bool tri_thread_unregister_self(void);

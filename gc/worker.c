@@ -3,7 +3,8 @@
  * number is among the round's markers, and the runner waits until all have left. A round of the runner alone is no
  * round for them. They sleep on `round` between rounds, hold no lock and never allocate from the collected heap.
  *
- * In the stopped world every CPU marks; beside the program a quarter of them, at least one.
+ * In the stopped world every CPU marks that the cgroup's quota allows; beside the program a quarter of them, at least
+ * one.
  *
  * A worker is not in the registry, so a stop does not signal it. Its stack is a mapping of ours: the part below its
  * first frame is entered in ownmap (a marker's dead frames are full of object addresses), the part above (struct
@@ -12,6 +13,7 @@
  * Ordering: round is released by the runner and acquired by workers; `left` the other way round.
  */
 #include "gc/worker.h"
+#include "gc/procs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,13 +53,6 @@ static unsigned nmarkers;                    /* of the present round, the runner
 static bool refused;                         /* the system gave no thread; not asked again before a fork */
 static tri_aint round_no, left;
 static tri_aword stack_bytes; /* of all stacks made so far; they are kept */
-
-unsigned tri_worker_procs(void) {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  int n = CPU_COUNT(&set);
-  return n < 1 ? 1 : (unsigned)n;
-}
 
 static struct worker_thread *free_slot(void) {
   for (unsigned i = 0; i < MAX_THREADS; i++)
@@ -161,7 +156,7 @@ static void worker_main(void *index) {
 }
 
 void tri_worker_start_all(void) {
-  unsigned wanted = (unsigned)tri_min(tri_worker_procs(), TRI_MAX_MARKERS) - 1;
+  unsigned wanted = (unsigned)tri_min(tri_procs(), TRI_MAX_MARKERS) - 1;
   while (nworkers < wanted && !refused) {
     first_seen[nworkers + 1] = tri_int_load_rlx(&round_no);
     refused = !tri_worker_spawn(worker_main, (void *)(uintptr_t)(nworkers + 1));
@@ -174,10 +169,16 @@ static bool few_roots(void) {
   return tri_roots_stack_bytes() + tri_roots_globals_bytes() < FEW_ROOT_BYTES;
 }
 
+/* That markers share in. The quota may have become less since they were started; the runner's own affinity says nothing
+ * of the others'. */
+static unsigned cpus(void) {
+  return (unsigned)tri_min(nworkers + 1, tri_procs_quota());
+}
+
 static unsigned markers_for(enum tri_round round) {
   if (round == TRI_ROUND_ROOTS && few_roots()) return 1;
-  if (round != TRI_ROUND_BESIDE) return nworkers + 1;
-  return (unsigned)tri_max(1, tri_min((nworkers + 1) / 4, nworkers + 1));
+  unsigned n = cpus();
+  return round == TRI_ROUND_BESIDE ? (unsigned)tri_max(1, n / 4) : n;
 }
 
 static void call_workers(void) {
@@ -196,7 +197,7 @@ static void wait_for_workers(void) {
 
 static void run_round(enum tri_round round, unsigned n) {
   nmarkers = n;
-  tri_mark_begin(round, nmarkers, nworkers + 1);
+  tri_mark_begin(round, nmarkers, cpus());
   if (nmarkers > 1) call_workers();
   if (round != TRI_ROUND_BESIDE) tri_mark_words(&markers[0]);
   mark_as(0);

@@ -7,9 +7,6 @@
 
 enum { TRI_MAX_MARKERS = 32 };
 
-/* CPUs that the process may use: its affinity mask. */
-unsigned tri_worker_procs(void);
-
 /* Starts a thread of the runtime's own, outside the registry unless it registers itself. Its stack is our mapping;
  * below the first frame it is no root. False: the system refused. Allocates from the heap: outside the runtime only. */
 bool tri_worker_spawn(void (*fn)(void *), void *arg);

@@ -24,6 +24,7 @@
 #include "gc/slot.h"
 #include "gc/stop.h"
 #include "gc/write.h"
+#include "internal/race.h"
 #include "internal/state.h"
 
 enum { PIECE = 4096 };
@@ -87,6 +88,17 @@ static void shade_words(struct tri_thread *t, bool entered, const void *start, s
   }
 }
 
+/* In pieces, as bulk forms: a collection may begin in between. */
+void tri_write_shade_range(const void *start, size_t size) {
+  for (size_t done = 0; done < size && tri_int_load_rlx(&tri_state.barrier) != 0; done += PIECE) {
+    struct tri_thread *t = writer();
+    bool entered = tri_runtime_enter(t);
+    if (tri_int_load_rlx(&tri_state.barrier) != 0)
+      shade_words(t, entered, (const char *)start + done, tri_min(size - done, PIECE));
+    if (entered) tri_runtime_leave(t);
+  }
+}
+
 /* A small object's memory may be handed out again at once; a large one stays as it is until the cycle ends, and is left
  * to the markers. */
 void tri_write_before_free(struct tri_thread *t, void *p, bool nested) {
@@ -103,6 +115,7 @@ void tri_write_before_free(struct tri_thread *t, void *p, bool nested) {
     return;
   }
   if (!tri_mspan_noscan(s.span)) shade_words(t, !nested, p, s.span->elemsize);
+  TRI_RACE_POINT(SHADED);
   tri_fetch_or_rlx(&s.group->mark, s.bit);
 }
 
@@ -146,6 +159,7 @@ static void store_piece(char *to, const char *from, size_t size, bool downwards)
   struct tri_thread *t = writer();
   bool entered = tri_runtime_enter(t);
   shade_piece(t, entered, to, from, size);
+  TRI_RACE_POINT(SHADED);
   if (!is_aligned(to) || !is_aligned(from)) {
     if (from) {
       memmove(to, from, size);
@@ -204,6 +218,7 @@ void *tri_atomic_exchange(void *slot, const void *value) {
   for (;;) {
     void *old = (void *)tri_load_acq(slot);
     if (tri_barrier_self.state) tri_write_shade(slot, value);
+    TRI_RACE_POINT(SHADED);
     if (tri_cas_acq_rel(slot, (uintptr_t)old, (uintptr_t)value)) return old;
   }
 }
@@ -214,5 +229,6 @@ int tri_atomic_cas(void *slot, const void *expected, const void *value) {
     tri_write_shade(slot, value);
     tri_write_shade(&expected, NULL);
   }
+  TRI_RACE_POINT(SHADED);
   return tri_cas_acq_rel(slot, (uintptr_t)expected, (uintptr_t)value);
 }

@@ -1,4 +1,5 @@
-"""What tools/bench-pauses and tools/bench-pacing share."""
+"""What tools/bench and its kin share."""
+import glob
 import os
 import pathlib
 import shutil
@@ -6,6 +7,12 @@ import subprocess
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 SETTINGS = ("GOGC", "GODEBUG", "GOMEMLIMIT", "TRICOLOR", "TRICOLOR_BALLAST", "LD_PRELOAD", "MALLOC_CONF", "GOMAXPROCS")
+
+
+def find_library(pattern):
+    """The path of a library of Debian's, or an empty string."""
+    found = sorted(glob.glob(f"/usr/lib/*-linux-gnu/{pattern}") + glob.glob(f"/lib/*-linux-gnu/{pattern}"))
+    return found[0] if found else ""
 
 
 def clean_environment():

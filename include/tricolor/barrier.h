@@ -47,6 +47,11 @@ TRI_API void tri_check_slot(const void *slot);
 #define TRI_CHECK_SLOT(slot) ((void)0)
 #endif
 
+/* A place between the look at the state and the store, for the library's own tests. */
+#ifndef TRI_WRITE_POINT
+#define TRI_WRITE_POINT() ((void)0)
+#endif
+
 /* *slot = value. `slot` is aligned to 8. The store is a release: who finds the pointer finds what was stored before. */
 static inline __attribute__((always_inline)) void tri_write(void *slot, const void *value) {
   struct tri_barrier *b = &tri_barrier_self;
@@ -55,6 +60,7 @@ static inline __attribute__((always_inline)) void tri_write(void *slot, const vo
   b->value = value;
   __asm__ __volatile__("" : : : "memory");
   if (__builtin_expect(b->state & 1, 0)) tri_write_shade(slot, value);
+  TRI_WRITE_POINT();
   __atomic_store_n((const void **)slot, value, __ATOMIC_RELEASE);
   __asm__ __volatile__("" : : : "memory");
 }

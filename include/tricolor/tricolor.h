@@ -154,7 +154,8 @@ struct tri_mem_stats {
 /* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
 TRI_API int tri_read_mem_stats(struct tri_mem_stats *stats);
 
-/* The pauses of the last 256 collections, after Go's debug.ReadGCStats. `size` as above. Nanoseconds. */
+/* The pauses of the last 256 collections, after Go's debug.ReadGCStats, and how long threads that allocate were made to
+ * mark. `size` as above. Nanoseconds. */
 struct tri_gc_stats {
   size_t size;
   unsigned long LastGC; /* when the last one ended: since 1970; 0: none yet */
@@ -163,6 +164,7 @@ struct tri_gc_stats {
   unsigned long Pause[256];        /* the latest first; min(NumGC, 256) of them */
   unsigned long PauseEnd[256];     /* when, as LastGC */
   unsigned long PauseQuantiles[5]; /* of those: the shortest, quarters, the longest */
+  unsigned long Assists[24]; /* ours: how many mark assists took 2^i to 2^(i+1) us; the first: less; the last: more */
 };
 /* Fills `stats` up to stats->size. Returns 0, or -1 with errno EINVAL when size is 0 or larger than known. */
 TRI_API int tri_read_gc_stats(struct tri_gc_stats *stats);

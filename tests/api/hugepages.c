@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "internal/pagemap.h"
-#include "support/probe.h"
+#include "support/proc.h"
 #include "tricolor/barrier.h"
 
 enum {
@@ -33,19 +33,8 @@ enum { BLOCKS = 128, BLOCK_BYTES = 1 << 20, BUSY_STEPS = 60, MOST_OWN_KIB = 90 <
 
 static struct node **lists;
 
-static size_t field_kib(const char *file, const char *name) {
-  char line[256];
-  size_t kib = 0, one;
-  FILE *f = fopen(file, "r");
-  CHECK(f, "%s", file);
-  while (fgets(line, sizeof line, f))
-    if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %zu kB", &one) == 1) kib += one;
-  fclose(f);
-  return kib;
-}
-
 static size_t huge_kib(void) {
-  return field_kib("/proc/self/smaps_rollup", "AnonHugePages");
+  return proc_kib("/proc/self/smaps_rollup", "AnonHugePages");
 }
 
 static bool system_can(void) {
@@ -99,12 +88,12 @@ static size_t wait_for_huge(size_t enough, unsigned steps) {
 }
 
 static void let_go(void) {
-  size_t before = field_kib("/proc/self/status", "VmRSS");
+  size_t before = proc_kib("/proc/self/status", "VmRSS");
   for (unsigned l = 0; l < LISTS; l++) tri_write(&lists[l], NULL);
   tri_gc();
   tri_gc();
   tri_free_os_memory();
-  size_t after = field_kib("/proc/self/status", "VmRSS");
+  size_t after = proc_kib("/proc/self/status", "VmRSS");
   CHECK(after < before / 4, "%zu of %zu KiB are still there", after, before);
 }
 
@@ -127,7 +116,7 @@ static void child_shares(void) {
   CHECK(child >= 0, "fork");
   if (child == 0) {
     keep_busy(BUSY_STEPS);
-    size_t own = field_kib("/proc/self/smaps_rollup", "Private_Dirty");
+    size_t own = proc_kib("/proc/self/smaps_rollup", "Private_Dirty");
     CHECK(own < MOST_OWN_KIB, "%zu KiB are the child's own", own);
     _exit(0);
   }
@@ -147,7 +136,7 @@ static void zeroes_stay_small(void) {
   }
   CHECK(sum == 0, "fresh memory is not zero");
   keep_busy(BUSY_STEPS);
-  size_t rss = field_kib("/proc/self/status", "VmRSS");
+  size_t rss = proc_kib("/proc/self/status", "VmRSS");
   CHECK(rss < MOST_OWN_KIB, "%zu KiB are resident", rss);
   tri_keep_alive(blocks);
 }

@@ -1,12 +1,15 @@
 /*
  * Where the only pointer to an object may be: globals, thread-local storage of the main thread and of others,
  * thread-specific data, a registered range, the content of an uncollectable object, locals, an interior pointer; and
- * what must not keep an object: its freed holder. Each is looked at after collections that began while it was there.
+ * what must not keep an object: its freed holder. Each is looked at after collections that began while it was there. A
+ * forked child has globals of its own, in pages that its parent has never touched.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/probe.h"
 
@@ -68,6 +71,27 @@ static void *other_thread(void *unused) {
   return unused;
 }
 
+static void *sparse[1 << 19]; /* 4 MiB, touched by children only */
+
+NOINLINE static void place_in_child(void) {
+  tri_write(&sparse[300000], object(8));
+  tri_write(&in_bss, in_bss); /* the barrier remembers the last store */
+}
+
+static void children_have_their_own_pages(void) {
+  int status;
+  pid_t pid = fork();
+  CHECK(pid >= 0, "fork");
+  if (pid == 0) {
+    place_in_child();
+    wipe();
+    for (int i = 0; i < 3; i++) churn_and_collect();
+    check(sparse[300000], 8, "a global of the child's");
+    _exit(0);
+  }
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0, "a child ended with %#x", status);
+}
+
 int main(void) {
   pthread_t t;
   CHECK(pthread_key_create(&key, NULL) == 0, "pthread_key_create");
@@ -84,6 +108,7 @@ int main(void) {
         "an object that nothing points to is still there");
   atomic_store(&may_check, true);
   pthread_join(t, NULL);
+  children_have_their_own_pages();
   puts("ok");
   return 0;
 }

@@ -4,15 +4,18 @@
  * program's own settings come before its user's.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <threads.h>
 #include <time.h>
 
 #include "support/probe.h"
+#include "support/woken.h"
 
 enum { OBJECTS = 200, ROUNDS = 20 };
 
@@ -116,6 +119,164 @@ static void results_wait_for_their_join(void) {
   }
 }
 
+/* Who waits for another's end is not woken by collections, in any of the ways to wait. */
+static atomic_int joiner_tid;
+static pthread_t awaited;
+static thrd_t awaited_thrd;
+
+static void *end_with_chain(void *unused) {
+  struct pollfd p = {wake_up[0], POLLIN, 0};
+  CHECK(poll(&p, 1, -1) == 1, "poll");
+  return chain(11);
+}
+
+static int end_with_number(void *unused) {
+  struct pollfd p = {wake_up[0], POLLIN, 0};
+  return poll(&p, 1, -1) + 16;
+}
+
+static void *join(void *unused) {
+  void *result = NULL;
+  CHECK(pthread_join(awaited, &result) == 0, "pthread_join");
+  check_chain(result, 11);
+  return unused;
+}
+
+static void *join_until(void *unused) {
+  struct timespec never = {.tv_sec = time(NULL) + 1000};
+  void *result = NULL;
+  CHECK(pthread_timedjoin_np(awaited, &result, &never) == 0, "pthread_timedjoin_np");
+  check_chain(result, 11);
+  return unused;
+}
+
+static void *join_thrd(void *unused) {
+  int result = 0;
+  CHECK(thrd_join(awaited_thrd, &result) == thrd_success && result == 17, "thrd_join gave %d", result);
+  return unused;
+}
+
+static void *begin_to_join(void *how) {
+  atomic_store(&joiner_tid, (int)syscall(SYS_gettid));
+  return (*(void *(**)(void *))how)(NULL);
+}
+
+static void joins_sleep_on(void *(*how)(void *)) {
+  pthread_t joiner;
+  CHECK(pipe(wake_up) == 0, "pipe");
+  if (how == join_thrd) {
+    CHECK(thrd_create(&awaited_thrd, end_with_number, NULL) == thrd_success, "thrd_create");
+  } else {
+    CHECK(pthread_create(&awaited, NULL, end_with_chain, NULL) == 0, "pthread_create");
+  }
+  atomic_store(&joiner_tid, 0);
+  CHECK(pthread_create(&joiner, NULL, begin_to_join, &how) == 0, "pthread_create");
+  while (atomic_load(&joiner_tid) == 0) sched_yield();
+  nanosleep(&(struct timespec){0, 50000000}, NULL);
+  long before = times_woken(atomic_load(&joiner_tid));
+  for (int i = 0; i < ROUNDS; i++) collect_garbage();
+  long after = times_woken(atomic_load(&joiner_tid));
+  CHECK(after - before <= 1, "the joiner was woken %ld times", after - before);
+  CHECK(write(wake_up[1], "x", 1) == 1, "write");
+  pthread_join(joiner, NULL);
+}
+
+static void no_join_before_its_time(void) {
+  pthread_t t;
+  void *result = &t;
+  CHECK(pipe(wake_up) == 0, "pipe");
+  CHECK(pthread_create(&t, NULL, end_with_chain, NULL) == 0, "pthread_create");
+  struct timespec soon = {.tv_sec = time(NULL)};
+  CHECK(pthread_timedjoin_np(t, &result, &soon) == ETIMEDOUT && result == &t, "it has not ended");
+  CHECK(pthread_clockjoin_np(t, &result, CLOCK_REALTIME, &soon) == ETIMEDOUT && result == &t, "it has not ended");
+  CHECK(pthread_clockjoin_np(t, &result, -5, &soon) == EINVAL, "there is no such clock");
+  CHECK(write(wake_up[1], "x", 1) == 1, "write");
+  soon.tv_sec += 1000;
+  CHECK(pthread_clockjoin_np(t, &result, CLOCK_REALTIME, &soon) == 0, "pthread_clockjoin_np");
+  check_chain(result, 11);
+}
+
+/* A join that is cancelled leaves the thread to the next. */
+static void joins_can_be_cancelled(void) {
+  pthread_t joiner;
+  void *result;
+  CHECK(pipe(wake_up) == 0, "pipe");
+  CHECK(pthread_create(&awaited, NULL, end_with_chain, NULL) == 0, "pthread_create");
+  CHECK(pthread_create(&joiner, NULL, join, NULL) == 0, "pthread_create");
+  nanosleep(&(struct timespec){0, 20000000}, NULL);
+  collect_garbage();
+  CHECK(pthread_cancel(joiner) == 0, "pthread_cancel");
+  CHECK(pthread_join(joiner, &result) == 0 && result == PTHREAD_CANCELED, "pthread_cancel");
+  collect_garbage();
+  CHECK(write(wake_up[1], "x", 1) == 1, "write");
+  nanosleep(&(struct timespec){0, 20000000}, NULL);
+  collect_garbage();
+  join(NULL);
+}
+
+/* What nobody can ask for any more is collected, however soon the join or the detaching came. */
+enum { BIG = 1 << 20, BIGS = 16 };
+
+static void *big_result(void *unused) {
+  return memset(tri_alloc_noscan(BIG), 1, BIG);
+}
+
+static void *big_result_unregistered(void *unused) {
+  void *result = big_result(unused);
+  CHECK(tri_thread_unregister() == 0, "unregister");
+  return result;
+}
+
+NOINLINE static void join_at_once(void *(*fn)(void *)) {
+  pthread_t t;
+  void *result;
+  CHECK(pthread_create(&t, NULL, fn, NULL) == 0 && pthread_join(t, &result) == 0 && result, "pthread_join");
+}
+
+NOINLINE static void detach_at_once(void *(*fn)(void *)) {
+  pthread_t t;
+  CHECK(pthread_create(&t, NULL, fn, NULL) == 0 && pthread_detach(t) == 0, "pthread_detach");
+}
+
+NOINLINE static void join_after_a_cancelled_join(void *(*fn)(void *)) {
+  pthread_t joiner;
+  void *result;
+  CHECK(pipe(wake_up) == 0, "pipe");
+  CHECK(pthread_create(&awaited, NULL, end_with_chain, NULL) == 0, "pthread_create");
+  CHECK(pthread_create(&joiner, NULL, join, NULL) == 0, "pthread_create");
+  nanosleep(&(struct timespec){0, 5000000}, NULL);
+  CHECK(pthread_cancel(joiner) == 0 && pthread_join(joiner, &result) == 0, "pthread_cancel");
+  CHECK(write(wake_up[1], "x", 1) == 1, "write");
+  CHECK(pthread_join(awaited, &result) == 0, "pthread_join");
+  close(wake_up[0]);
+  close(wake_up[1]);
+}
+
+static unsigned long heap_bytes(void) {
+  struct tri_stats s = {.size = sizeof s};
+  wipe();
+  for (int i = 0; i < 3; i++) collect_garbage();
+  CHECK(tri_read_stats(&s) == 0, "tri_read_stats");
+  return s.heap_alloc;
+}
+
+static void let_go(const char *how, void (*end)(void *(*)(void *)), void *(*fn)(void *), unsigned long most) {
+  unsigned long before = heap_bytes();
+  for (int i = 0; i < BIGS; i++) end(fn);
+  nanosleep(&(struct timespec){0, 50000000}, NULL);
+  unsigned long after = heap_bytes();
+  CHECK(after < before + most, "%s: %lu bytes are kept", how, after - before);
+}
+
+static void results_are_let_go(void) {
+  let_go("joined at once", join_at_once, big_result, 3 * BIG);
+  let_go("joined, unregistered", join_at_once, big_result_unregistered, 3 * BIG);
+  /* A detach that comes between the thread's beginning and its question leaves the record: some may. */
+  let_go("detached at once", detach_at_once, big_result, BIGS / 2 * BIG);
+  let_go("detached, unregistered", detach_at_once, big_result_unregistered, BIGS / 2 * BIG);
+  let_go("joined after a cancelled join", join_after_a_cancelled_join, NULL, 4 * OBJECTS * sizeof(struct object));
+}
+
 int main(void) {
   struct tri_options options = {.size = sizeof options, .gogc = "37", .tricolor = "ballast=1MiB"};
   CHECK(tri_init(NULL) == -1 && errno == EINVAL, "no options");
@@ -125,6 +286,12 @@ int main(void) {
   sleepers_sleep_on();
   unregistered_are_left_alone();
   results_wait_for_their_join();
+  joins_sleep_on(join);
+  joins_sleep_on(join_until);
+  joins_sleep_on(join_thrd);
+  no_join_before_its_time();
+  joins_can_be_cancelled();
+  results_are_let_go();
   check_chain(mine, 1);
   puts("ok");
   return 0;

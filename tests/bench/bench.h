@@ -16,6 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is dropped is given to bench_free. */
+#if defined BENCH_LIBGC || defined BENCH_API || defined BENCH_API_PLAIN
+enum { bench_frees = 0 };
+#else
+enum { bench_frees = 1 };
+#endif
+
 #ifdef BENCH_LIBGC
 #define GC_THREADS
 #include <gc/gc.h>

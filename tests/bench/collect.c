@@ -8,80 +8,41 @@
  *
  * The malloc form frees what it drops, the collected forms forget it. collect.go is the same in Go.
  */
-#include "bench.h"
-
 #include <pthread.h>
+
+#include "pieces.h"
 
 enum { MIN_DEPTH = 4, THREADS = 2, WINDOW = 100000, BLOCKS = 100 };
 
-struct node {
-  struct node *left, *right;
-};
-
-static struct node *build(unsigned depth) {
-  struct node *n = bench_need(bench_alloc(sizeof *n));
-  bench_store(&n->left, depth == 0 ? NULL : build(depth - 1));
-  bench_store(&n->right, depth == 0 ? NULL : build(depth - 1));
-  return n;
-}
-
-static uint64_t count(const struct node *n) {
-  return n == NULL ? 0 : 1 + count(n->left) + count(n->right);
-}
-
-static void drop(struct node *n) {
-#if defined BENCH_LIBGC || defined BENCH_API
-  (void)n;
-#else
-  if (n == NULL) return;
-  drop(n->left);
-  drop(n->right);
-  bench_free(n);
-#endif
-}
-
 static uint64_t count_and_drop(unsigned depth) {
-  struct node *tree = build(depth);
-  uint64_t n = count(tree);
-  drop(tree);
+  struct node *tree = build_tree(depth);
+  uint64_t n = count_nodes(tree);
+  if (bench_frees) free_tree(tree);
   return n;
 }
 
 static uint64_t trees(uint64_t max) {
   uint64_t sum = count_and_drop((unsigned)max + 1);
-  struct node *stays = build((unsigned)max);
+  struct node *stays = build_tree((unsigned)max);
   for (unsigned depth = MIN_DEPTH; depth <= max; depth += 2)
     for (uint64_t i = 0; i < UINT64_C(1) << (max - depth + MIN_DEPTH); i++) sum = bench_mix(sum, count_and_drop(depth));
-  return bench_mix(sum, count(stays));
+  return bench_mix(sum, count_nodes(stays));
 }
-
-struct block {
-  uint64_t tag;
-  unsigned char data[];
-};
 
 struct job {
   uint64_t steps, seed, sum;
 };
 
-static struct block *make(uint64_t *random) {
-  size_t size = bench_size(random, 4, 6);
-  struct block *b = bench_need(bench_alloc(size));
-  b->tag = *random >> 1 | UINT64_C(1) << 63; /* looks like no address */
-  b->data[size - sizeof *b - 1] = (unsigned char)size;
-  return b;
-}
-
 static void *run(void *arg) {
   struct job *job = arg;
   uint64_t random = job->seed, sum = 0;
   struct block **window = bench_need(bench_alloc(WINDOW * sizeof *window));
-  for (size_t i = 0; i < WINDOW; i++) bench_store(&window[i], make(&random));
+  for (size_t i = 0; i < WINDOW; i++) bench_store(&window[i], new_block(&random));
   for (uint64_t step = 0; step < job->steps; step++) {
     size_t i = (size_t)(bench_random(&random) % WINDOW);
     sum = bench_mix(sum, window[i]->tag);
     bench_free(window[i]);
-    bench_store(&window[i], make(&random));
+    bench_store(&window[i], new_block(&random));
   }
   job->sum = sum;
   return NULL;

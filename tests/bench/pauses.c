@@ -15,8 +15,12 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "latency.h"
@@ -40,8 +44,16 @@ static struct worker workers[THREADS];
 static struct node ***table;
 static size_t npages, window_pages;
 static atomic_bool stopping;
-static uint32_t timeline[MAX_TICKS];
+static uint32_t *timeline;
 static size_t nticks;
+static long woken; /* sleepers, by anything */
+
+/* Apart from the program's data, so that no collector scans it with them. */
+static void *map(size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) abort();
+  return p;
+}
 
 static struct node *make(uint64_t tag, struct node *other) {
   struct node *n = bench_need(bench_alloc(sizeof *n));
@@ -158,24 +170,67 @@ static void report(const char *load, size_t mib, double seconds, uint64_t main_n
   printf(", \"max_us\": %.1f, \"over_1ms\": %" PRIu64 ", \"over_10ms\": %" PRIu64, (double)max / 1e3,
          longer_than(count, 1000000), longer_than(count, 10000000));
   print_stops();
+  printf(", \"woken\": %ld", woken);
   printf(", \"tick_ms\": %g, \"timeline\": [", TICK_NS / 1e6);
   for (size_t i = 0; i < nticks; i++) printf("%s%" PRIu32, i ? "," : "", timeline[i]);
   puts("]}");
 }
 
+/* A third each in poll, on a condition variable and in read. */
+struct sleeper {
+  pthread_mutex_t mutex;
+  pthread_cond_t never;
+  int kind, fd;
+  atomic_int tid;
+};
+static struct sleeper *sleepers;
+static long nsleepers;
+
 static void *asleep(void *arg) {
-  poll(NULL, 0, -1);
-  return arg;
+  struct sleeper *s = arg;
+  char c;
+  pthread_mutex_lock(&s->mutex);
+  atomic_store(&s->tid, (int)syscall(SYS_gettid));
+  for (;;) {
+    if (s->kind == 0) poll(NULL, 0, -1);
+    if (s->kind == 1) pthread_cond_wait(&s->never, &s->mutex);
+    if (s->kind == 2 && read(s->fd, &c, 1) != 1) abort();
+  }
+}
+
+/* How often the sleepers have gone to sleep since they began. */
+static long count_sleeps(void) {
+  char name[64], text[200];
+  long all = 0, n;
+  for (long i = 0; i < nsleepers; i++) {
+    snprintf(name, sizeof name, "/proc/self/task/%d/status", atomic_load(&sleepers[i].tid));
+    FILE *f = fopen(name, "r");
+    if (!f) abort();
+    while (fgets(text, sizeof text, f))
+      if (sscanf(text, "voluntary_ctxt_switches: %ld", &n) == 1) all += n;
+    fclose(f);
+  }
+  return all;
 }
 
 static void start_sleepers(long n) {
   pthread_attr_t attr;
+  int ends[2];
+  if (n <= 0) return;
+  if (pipe(ends) != 0) abort();
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, 65536);
+  nsleepers = n;
+  sleepers = map((size_t)n * sizeof *sleepers);
   for (long i = 0; i < n; i++) {
     pthread_t t;
-    if (pthread_create(&t, &attr, asleep, NULL) != 0) abort();
+    struct sleeper *s = &sleepers[i];
+    *s = (struct sleeper){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, (int)(i % 3), ends[0], 0};
+    if (pthread_create(&t, &attr, asleep, s) != 0) abort();
+    while (atomic_load(&s->tid) == 0) sched_yield();
   }
+  usleep(200000);
+  woken = -count_sleeps();
 }
 
 int main(int argc, char **argv) {
@@ -194,6 +249,7 @@ int main(int argc, char **argv) {
   window_pages = strcmp(argv[1], "local") == 0 ? npages / 100 / THREADS : npages / THREADS;
   if (window_pages == 0) window_pages = 1;
   forget_stops();
+  timeline = map(MAX_TICKS * sizeof *timeline);
   uint64_t started = now_ns();
   for (int i = 0; i < THREADS; i++) {
     workers[i].random = (uint64_t)i + 1;
@@ -201,6 +257,7 @@ int main(int argc, char **argv) {
   }
   keep_time(seconds);
   for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+  woken += count_sleeps();
   report(argv[1], mib, seconds, main_ns, started);
   return 0;
 }

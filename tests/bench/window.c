@@ -3,9 +3,9 @@
  * a random one at each step, so a block's life has nothing to do with its place. The second argument is the number of
  * threads; they share nothing.
  */
-#include "bench.h"
-
 #include <pthread.h>
+
+#include "pieces.h"
 
 enum { WINDOW = 50000, MAX_THREADS = 64 };
 
@@ -13,29 +13,16 @@ struct job {
   uint64_t steps, seed, sum;
 };
 
-struct block {
-  uint64_t tag;
-  unsigned char data[];
-};
-
-static struct block *make(uint64_t *random) {
-  size_t size = bench_size(random, 4, 6);
-  struct block *b = bench_need(bench_alloc(size));
-  b->tag = *random;
-  b->data[size - sizeof *b - 1] = (unsigned char)size;
-  return b;
-}
-
 static void *run(void *arg) {
   struct job *job = arg;
   uint64_t random = job->seed, sum = 0;
   struct block **window = bench_need(bench_alloc(WINDOW * sizeof *window));
-  for (size_t i = 0; i < WINDOW; i++) window[i] = make(&random);
+  for (size_t i = 0; i < WINDOW; i++) window[i] = new_block(&random);
   for (uint64_t step = 0; step < job->steps; step++) {
     size_t i = (size_t)(bench_random(&random) % WINDOW);
     sum = bench_mix(sum, window[i]->tag);
     bench_free(window[i]);
-    window[i] = make(&random);
+    window[i] = new_block(&random);
   }
   for (size_t i = 0; i < WINDOW; i++) bench_free(window[i]);
   bench_free(window);

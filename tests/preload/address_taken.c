@@ -1,6 +1,6 @@
 /*
- * A position-dependent program that takes malloc's address: the loader then resolves the name to a stub in the program
- * for everybody, which must not be taken for a malloc of the program's own.
+ * A position-dependent program that takes malloc's address: the loader then resolves the name to the program's
+ * procedure linkage table for everybody, which must not be taken for a malloc of the program's own.
  */
 #include "support/probe.h"
 

@@ -6,7 +6,7 @@
  */
 #include <time.h>
 
-#include "support/probe.h"
+#include "support/proc.h"
 
 enum { NODE = 512, WAIT_STEPS = 20, WAIT_US = 500 * 1000, ALLOWED_MIB = 21 };
 
@@ -15,20 +15,9 @@ struct node {
   char fill[NODE - sizeof(struct node *)];
 };
 
-static size_t field_kib(const char *file, const char *name) {
-  char line[256];
-  size_t kib = 0, one;
-  FILE *f = fopen(file, "r");
-  CHECK(f, "%s", file);
-  while (fgets(line, sizeof line, f))
-    if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %zu kB", &one) == 1) kib += one;
-  fclose(f);
-  return kib;
-}
-
 static size_t resident_mib(bool lazy) {
-  size_t kib = field_kib("/proc/self/status", "VmRSS");
-  return (lazy ? kib - field_kib("/proc/self/smaps_rollup", "LazyFree") : kib) >> 10;
+  size_t kib = proc_kib("/proc/self/status", "VmRSS");
+  return (lazy ? kib - proc_kib("/proc/self/smaps_rollup", "LazyFree") : kib) >> 10;
 }
 
 static double cpu(void) {

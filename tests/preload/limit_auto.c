@@ -2,31 +2,16 @@
  * GOMEMLIMIT=auto takes 90% of the cgroup's limit and follows it. The cgroup's files are those of a directory that the
  * program makes; then it runs itself again with that setting.
  */
-#include <sys/stat.h>
-
+#include "support/files.h"
 #include "support/probe.h"
 
 enum { MIB = 1 << 20 };
 
-static void put(const char *root, const char *name, const char *text) {
-  char path[300];
-  snprintf(path, sizeof path, "%s/%s", root, name);
-  for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
-    *p = 0;
-    mkdir(path, 0755);
-    *p = '/';
-  }
-  FILE *f = fopen(path, "w");
-  CHECK(f, "%s", path);
-  fputs(text, f);
-  fclose(f);
-}
-
 static int begin(char *self) {
   char root[] = "/tmp/tri-auto-XXXXXX", setting[100];
   CHECK(mkdtemp(root), "mkdtemp");
-  put(root, "proc/self/cgroup", "0::/box\n");
-  put(root, "sys/fs/cgroup/box/memory.max", "209715200\n");
+  files_put(root, "proc/self/cgroup", "0::/box\n");
+  files_put(root, "sys/fs/cgroup/box/memory.max", "209715200\n");
   snprintf(setting, sizeof setting, "cgroups=%s", root);
   setenv("TRICOLOR", setting, 1);
   setenv("GOMEMLIMIT", "auto", 1);
@@ -54,11 +39,11 @@ int main(int argc, char **argv) {
     memset(p, 1, MIB);
   }
   CHECK(probe_cycles() == 0, "%lu collections", probe_cycles());
-  put(argv[1], "sys/fs/cgroup/box/memory.max", "52428800\n");
+  files_put(argv[1], "sys/fs/cgroup/box/memory.max", "52428800\n");
   expect(set_limit, 47185920);
   for (int i = 0; i < 50 && probe_cycles() == 0; i++) usleep(100000);
   CHECK(probe_cycles() > 0, "the new limit asks for no collection");
-  put(argv[1], "sys/fs/cgroup/box/memory.max", "max\n");
+  files_put(argv[1], "sys/fs/cgroup/box/memory.max", "max\n");
   expect(set_limit, __LONG_LONG_MAX__);
   snprintf(command, sizeof command, "rm -r %s", argv[1]);
   CHECK(system(command) == 0, "%s", command);

@@ -4,6 +4,8 @@
  *
  *   leak100g [GB [leak|free [fill|ends]]]
  *
+ * With STRESS_API the objects are the API's, stored through the write barrier.
+ *
  * Prints the time and the peak RSS. Sizes go from 16 bytes to 60 KiB. Each object is filled when it is allocated and
  * read through when it leaves the window; with "ends" only its first and last byte are, so that the program does next
  * to nothing but allocate: the worst case for a collector, which has to read the rest as well.
@@ -12,10 +14,11 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "support/probe.h"
+#include "stress/memory.h"
 
 #define THREADS 4
 #define LIVE ((size_t)64 << 20)
+enum { PLAIN = 3 }; /* of memory_get: malloc, tri_alloc */
 #define WINDOW 8192 /* objects per thread; the mean size makes the window a quarter of LIVE */
 
 struct window {
@@ -52,16 +55,16 @@ static void replace(struct window *w, unsigned i, uint32_t size) {
   unsigned char *old = w->object[i];
   if (old != NULL) {
     check(w, i);
-    if (w->honest) free(old);
+    if (w->honest) memory_free(old);
   }
-  unsigned char *p = malloc(size);
-  CHECK(p != NULL, "malloc(%u)", size);
+  unsigned char *p = memory_get(PLAIN, 0, size);
+  CHECK(p != NULL, "no %u bytes", size);
   if (w->fill) {
     memset(p, (unsigned char)i, size);
   } else {
     p[0] = p[size - 1] = (unsigned char)i;
   }
-  w->object[i] = p;
+  memory_store(&w->object[i], p);
   w->size[i] = size;
 }
 
@@ -96,6 +99,6 @@ int main(int argc, char **argv) {
   getrusage(RUSAGE_SELF, &usage);
   double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
   printf("%g GB %s%s in %.2f s, peak RSS %ld MiB, %lu collections\nok\n", gigabytes, honest ? "freed" : "leaked",
-         fill ? "" : " (ends only)", seconds, usage.ru_maxrss >> 10, probe_cycles());
+         fill ? "" : " (ends only)", seconds, usage.ru_maxrss >> 10, memory_cycles());
   return 0;
 }

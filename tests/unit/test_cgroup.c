@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "gc/cgroup.h"
+#include "support/files.h"
 
 #define NONE UINT64_MAX
 
@@ -25,17 +25,11 @@ static void finish(void) {
 TestSuite(cgroup, .init = start, .fini = finish);
 
 static void put(const char *name, const char *text) {
-  char path[300];
-  snprintf(path, sizeof path, "%s/%s", root, name);
-  for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
-    *p = 0;
-    mkdir(path, 0755);
-    *p = '/';
-  }
-  FILE *f = fopen(path, "w");
-  cr_assert_not_null(f, "%s", path);
-  fputs(text, f);
-  fclose(f);
+  files_put(root, name, text);
+}
+
+static uint64_t cpus(void) {
+  return tri_cgroup_cpu_limit(root);
 }
 
 static uint64_t limit(void) {
@@ -88,5 +82,35 @@ Test(cgroup, rubbish_is_no_limit) {
   for (size_t i = 0; i < TRI_ARRAY_LEN(texts); i++) {
     put("sys/fs/cgroup/a/memory.max", texts[i]);
     cr_expect_eq(limit(), NONE, "%s", texts[i]);
+  }
+}
+
+Test(cgroup, cpus_of_version_2) {
+  put("proc/self/cgroup", "0::/a/b\n");
+  cr_assert_eq(cpus(), NONE);
+  put("sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+  cr_assert_eq(cpus(), NONE);
+  put("sys/fs/cgroup/a/b/cpu.max", "250000 100000\n");
+  cr_assert_eq(cpus(), 2500);
+  put("sys/fs/cgroup/a/cpu.max", "75000 50000\n");
+  cr_assert_eq(cpus(), 1500);
+  cr_assert_eq(limit(), NONE);
+}
+
+Test(cgroup, cpus_of_version_1) {
+  put("proc/self/cgroup", "4:cpu,cpuacct:/x\n3:memory:/y\n");
+  put("sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
+  put("sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "-1\n");
+  cr_assert_eq(cpus(), NONE);
+  put("sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "50000\n");
+  cr_assert_eq(cpus(), 500);
+}
+
+Test(cgroup, rubbish_is_no_quota) {
+  put("proc/self/cgroup", "0::/a\n");
+  const char *texts[] = {"", "\n", "max\n", "100000\n", "100000 0\n", "a b\n", "100000 x\n", " 5\n"};
+  for (size_t i = 0; i < TRI_ARRAY_LEN(texts); i++) {
+    put("sys/fs/cgroup/a/cpu.max", texts[i]);
+    cr_expect_eq(cpus(), NONE, "%s", texts[i]);
   }
 }
