@@ -21,10 +21,12 @@
  * Memory ordering: rfree is set and then rpending read by the freeing thread, rpending cleared and then rfree read by
  * the taker: sequentially consistent on both sides, so one of them sees the other. push releases what was freed, the
  * taker's exchange acquires it; s->owner is stored with release under the lock and loaded with acquire by freeing
- * threads. Forbidden here: touching object memory (but for make_dirty), waiting for another thread (except
+ * threads. Forbidden here: touching object memory (but for clear_slots), waiting for another thread (except
  * ensure_swept, which waits for a sweep).
  */
 #include "alloc/mcentral.h"
+
+#include <string.h>
 
 #include "alloc/mcache.h"
 #include "alloc/mspan_sweep.h"
@@ -55,8 +57,6 @@ enum { RECLAIM_SPANS = 64 };
 enum { BATCH = 16 };
 /* Spans looked at under one hold of a central's lock, each touching a few cache lines. */
 enum { LOOK_SPANS = 64 };
-/* The smallest page of a kernel. */
-enum { DIRTY_STEP = 4096 };
 /* How long to sleep while another thread sweeps: nobody wakes the sleeper. */
 enum { SWEEP_WAIT_NS = 50000 };
 
@@ -321,16 +321,16 @@ static unsigned take_partial(struct mcentral *m, uint64_t token, unsigned max, s
 
 /* A span born while marking runs beside the program, from memory that may have been looked at as a free page: words
  * that point there have been passed over, so its slots are marked before anybody sees it. What they hold from a former
- * life must be scanned: of small spans by making their pages dirty, after the marks are set; large ones, which may have
- * pages that nobody ever touched, are looked for in the last stop. */
+ * life is no pointer of the program's, but would be taken for one: small spans are cleared, after the marks are set.
+ * Large ones may have pages that nobody ever touched, and are looked for in the last stop. */
 static void mark_all_slots(struct tri_mspan *s, uint32_t nelems) {
   for (uint32_t g = 0; g * 64 < nelems; g++)
     tri_store_rlx(&s->bits[g].mark, nelems - g * 64 >= 64 ? UINT64_MAX : ((uint64_t)1 << (nelems - g * 64)) - 1);
 }
 
-static void make_dirty(const struct tri_mspan *s) {
-  if (!s->needzero || s->spanclass < 2 || tri_mspan_noscan(s)) return;
-  for (size_t i = 0; i < s->npages << TRI_PAGE_SHIFT; i += DIRTY_STEP) tri_fetch_or_rlx((tri_aword *)(s->base + i), 0);
+static void clear_slots(const struct tri_mspan *s) {
+  if (s->needzero && s->spanclass > 1 && !tri_mspan_noscan(s))
+    memset((void *)s->base, 0, s->npages << TRI_PAGE_SHIFT);
 }
 
 /* Large spans first, then from large slots to small: the larger the slots, the more spans die whole. */
@@ -373,7 +373,7 @@ static struct tri_mspan *new_span(unsigned spanclass, size_t npages, size_t alig
   s->born_marked = marked;
   tri_mspan_init(s, spanclass, sweepgen());
   if (spanclass > 1) tri_mheap_show_span(s);
-  if (tri_unlikely(marked)) make_dirty(s);
+  if (tri_unlikely(marked)) clear_slots(s);
   tri_lock_acquire(&m->lock);
   tri_store_rel(&s->owner, token);
   list_push(m, s, TRI_CLIST_BUSY);
