@@ -4,7 +4,8 @@
  *
  * The thread is made at the first request, not at start-up: programs that never collect stay single-threaded (setns,
  * unshare and lock elision depend on it). It is made on the slow path of an allocation, outside the runtime, and not
- * from inside pthread_create. Where it cannot be made (RLIMIT_NPROC, seccomp) the allocating thread runs the cycle.
+ * from inside pthread_create, nor from free(): the C library calls that with its lock of cached stacks held. Where it
+ * cannot be made (RLIMIT_NPROC, seccomp) the allocating thread runs the cycle.
  *
  * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
  * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
@@ -185,24 +186,28 @@ static void wait_while_held_up(void) {
     tri_futex_wait(&served, tri_int_load_acq(&served), WAIT_STEP_NS);
 }
 
-static void help_with_cycle(void) {
+static void start_or_serve(void) {
   tri_collector_start();
-  unsigned started = tri_int_load_acq(&thread_state);
-  if (started == REFUSED && tri_int_cas_acq_rel(&serving, 0, 1)) {
-    serve();
-    tri_cycle_sweep_rest();
-    tri_int_store_rel(&serving, 0);
-  } else if (started != NOT_STARTED) {
-    wait_a_moment();
-  }
+  if (tri_int_load_acq(&thread_state) != REFUSED || !tri_int_cas_acq_rel(&serving, 0, 1)) return;
+  serve();
+  tri_cycle_sweep_rest();
+  tri_int_store_rel(&serving, 0);
+}
+
+void tri_collector_wait(void) {
+  if (tri_cycle_is_mine()) return;
+  int saved_errno = errno;
+  if (pending() && tri_int_load_acq(&thread_state) != NOT_STARTED) wait_a_moment();
+  wait_while_held_up();
+  errno = saved_errno;
 }
 
 void tri_collector_help(void) {
   if (tri_cycle_is_mine()) return;
   int saved_errno = errno;
-  if (pending()) help_with_cycle();
+  if (pending()) start_or_serve();
   if (tri_monitor_is_wanted() && !tri_pthread_creating()) tri_monitor_start();
-  wait_while_held_up();
+  tri_collector_wait();
   errno = saved_errno;
 }
 

@@ -108,9 +108,7 @@ static void *alloc_again(struct tri_thread *t, size_t align, size_t size, unsign
     tri_collector_help();
   }
   if (!tri_runtime_enter(t)) return NULL;
-  void *p = alloc_inside(t, align, size, flags);
-  tri_runtime_leave(t);
-  return p;
+  return tri_runtime_leave_with(t, alloc_inside(t, align, size, flags));
 }
 
 static void *alloc_outline(size_t align, size_t size, unsigned flags) {
@@ -118,8 +116,7 @@ static void *alloc_outline(size_t align, size_t size, unsigned flags) {
   if (!t) return tri_emergency_alloc(align, size);
   if (tri_unlikely(tri_collector_wants_help())) tri_collector_help();
   if (!tri_runtime_enter(t)) return tri_emergency_alloc(align, size);
-  void *p = alloc_inside(t, align, size, flags);
-  tri_runtime_leave(t);
+  void *p = tri_runtime_leave_with(t, alloc_inside(t, align, size, flags));
   if (!p) p = alloc_again(t, align, size, flags);
   return p ? p : no_memory(size);
 }
@@ -129,7 +126,7 @@ void *tri_heap_alloc_refill(size_t size, unsigned flags) {
   unsigned c = tri_heap_class(size, flags);
   void *p = tri_mcache_alloc_slow(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
   if (p && (flags & TRI_ALLOC_ZERO)) tri_clear_slot(p, tri_class_size[c]);
-  tri_runtime_leave(t);
+  p = tri_runtime_leave_with(t, p);
   return p ? p : tri_heap_alloc_slow(size, flags);
 }
 

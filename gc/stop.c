@@ -47,9 +47,11 @@
 
 /* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
 #define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
-/* How long leaving threads alone are waited for, and how long all may run before the next try. */
+/* How long leaving threads alone are waited for, and how long all may run before the next try: at first, and after many
+ * tries, since on a busy machine the thread that they wait for may not get a CPU so soon. */
 #define PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
 #define RETRY_NS ((uint64_t)200 * 1000)
+#define MAX_RETRY_NS ((uint64_t)20 * 1000 * 1000)
 
 static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
@@ -150,13 +152,12 @@ TRI_NOINLINE void tri_stop_park_self(struct tri_thread *t) {
 
 void tri_stop_self(struct tri_thread *t) {
   tri_stop_park_self(t);
-  int saved_errno = errno;
-  tri_collector_help();
-  errno = saved_errno;
+  tri_collector_wait();
 }
 
 void *tri_stop_self_with(struct tri_thread *t, void *p) {
-  tri_stop_self(t);
+  tri_stop_park_self(t);
+  tri_collector_help();
   return p;
 }
 
@@ -321,7 +322,7 @@ static bool stop_all(void) {
 }
 
 uint64_t tri_stop_world(void) {
-  uint64_t start = tri_now_ns(), reported = start;
+  uint64_t start = tri_now_ns(), reported = start, retry_ns = RETRY_NS;
   tri_lock_acquire(&tri_registry_lock);
   while (!stop_all()) {
     if (tri_now_ns() - reported > REPORT_NS) {
@@ -329,7 +330,8 @@ uint64_t tri_stop_world(void) {
       reported = tri_now_ns();
     }
     tri_start_world_keep_registry();
-    pause_ns(RETRY_NS);
+    pause_ns(retry_ns);
+    retry_ns = tri_min(2 * retry_ns, MAX_RETRY_NS);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
   TRI_RACE_POINT(STOPPED);

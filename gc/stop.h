@@ -24,10 +24,10 @@ void tri_stop_note_alternate_stack(struct tri_thread *t);
 /* Parks if a stop wants it. Async-signal-safe. */
 void tri_stop_park_self(struct tri_thread *t);
 
-/* On the way out of the runtime with stop_pending set: parks until the world starts; then helps the collector if asked
- * to. */
+/* On the way out of the runtime with stop_pending set: parks until the world starts; then waits if the collector is far
+ * behind. */
 void tri_stop_self(struct tri_thread *t);
-/* The same; returns p, which is kept alive meanwhile. */
+/* The same on the way out of an allocation, which may also start the collector; returns p, kept alive meanwhile. */
 void *tri_stop_self_with(struct tri_thread *t, void *p);
 
 TRI_INLINE bool tri_runtime_enter(struct tri_thread *t) {
@@ -46,7 +46,7 @@ TRI_INLINE void tri_runtime_leave(struct tri_thread *t) {
   if (tri_unlikely(tri_int_load_rlx(&t->stop_pending))) tri_stop_self(t);
 }
 
-/* The same, and returns p. */
+/* The same with what was allocated. */
 TRI_INLINE void *tri_runtime_leave_with(struct tri_thread *t, void *p) {
   tri_fence_sig();
   tri_int_store_rlx(&t->in_runtime, 0);

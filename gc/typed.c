@@ -30,9 +30,7 @@ static unsigned flags_of(unsigned number) {
 static void *take_small(size_t size, unsigned number) {
   struct tri_thread *t = tri_self;
   if (tri_unlikely(!tri_runtime_enter(t))) return NULL;
-  void *p = tri_heap_take_typed(t, tri_size_class(size ? size : 1), number);
-  tri_runtime_leave(t);
-  return p;
+  return tri_runtime_leave_with(t, tri_heap_take_typed(t, tri_size_class(size ? size : 1), number));
 }
 
 void *tri_alloc_typed(const struct tri_type *type, size_t count) {

@@ -100,10 +100,13 @@ TRI_NOINLINE static void *thread_main(void *thread) {
   return NULL;
 }
 
+/* Its signals are blocked, but for the stop signal: it may have got the number of a thread that ends, and answers for
+ * that. */
 static int create_blocked(struct worker_thread *w, pthread_attr_t *attr) {
   pthread_t id;
   sigset_t all, old;
   sigfillset(&all);
+  if (tri_stop_signal()) sigdelset(&all, tri_stop_signal());
   tri_real()->pthread_sigmask(SIG_SETMASK, &all, &old);
   int err = tri_real()->pthread_create(&id, attr, thread_main, w);
   tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);

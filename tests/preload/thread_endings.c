@@ -1,8 +1,9 @@
 /*
  * Threads that end while others are stopped. A detached thread, past its last destructor, blocks its signals and takes
  * the C library's lock of cached stacks; threads that create and join hold that lock with signals open, and may be
- * stopped there. The first thread of a process stays a zombie when it ends by itself, in a fork's child too, where it
- * may be one that was not the first of its parent.
+ * stopped there; and free() is called with it held, so that nothing in there may make a thread, as a process does for
+ * its first collection. The first thread of a process stays a zombie when it ends by itself, in a fork's child too,
+ * where it may be one that was not the first of its parent.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +14,8 @@
 #include "support/probe.h"
 
 #define SECONDS 3
+#define CHILDREN 30
+#define CHILD_NS 60000000
 
 static atomic_bool done;
 
@@ -47,9 +50,13 @@ static void *leaker(void *arg) {
   return arg;
 }
 
+static void start_creators(pthread_t t[4]) {
+  for (int i = 0; i < 4; i++) CHECK(pthread_create(&t[i], NULL, creator, i < 2 ? &done : NULL) == 0, "pthread_create");
+}
+
 static void cached_stacks(void) {
   pthread_t t[5];
-  for (int i = 0; i < 4; i++) CHECK(pthread_create(&t[i], NULL, creator, i < 2 ? &done : NULL) == 0, "pthread_create");
+  start_creators(t);
   CHECK(pthread_create(&t[4], NULL, leaker, NULL) == 0, "pthread_create");
   struct timespec second = {SECONDS, 0};
   while (nanosleep(&second, &second) != 0) continue;
@@ -101,6 +108,23 @@ static void *fork_and_end(void *raw) {
   pthread_exit(NULL);
 }
 
+/* All that allocates and frees here is the making and ending of threads. */
+static void first_collection_among_endings(void) {
+  pid_t child = fork();
+  CHECK(child >= 0, "fork");
+  if (child == 0) {
+    pthread_t t[4];
+    struct timespec moment = {0, CHILD_NS};
+    alarm(20);
+    start_creators(t);
+    nanosleep(&moment, NULL);
+    atomic_store(&done, true);
+    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    _exit(7);
+  }
+  expect_seven(child);
+}
+
 int main(void) {
   for (int raw = 0; raw < 2; raw++) {
     pthread_t t;
@@ -108,6 +132,7 @@ int main(void) {
     pthread_join(t, NULL);
     fork_and_end(raw ? &first : NULL);
   }
+  for (int i = 0; i < CHILDREN; i++) first_collection_among_endings();
   cached_stacks();
   puts("ok");
   return 0;
