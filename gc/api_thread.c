@@ -17,7 +17,7 @@ int tri_thread_register(void) {
     return -1;
   }
   tri_runtime_leave(t);
-  tri_thread_find_stack(t, NULL);
+  tri_thread_find_stack(t);
   return 0;
 }
 

@@ -101,7 +101,7 @@ static bool cycle_is_near(void) {
 static void collector_main(void *arg) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register the collector thread");
-  if (!tri_malloc_mode) tri_thread_find_stack(t, NULL);
+  if (!tri_malloc_mode) tri_thread_find_stack(t);
   for (uint64_t rest_ns = 0;;) {
     unsigned w = tri_int_load_acq(&wanted);
     if (w == tri_int_load_acq(&served)) {

@@ -116,7 +116,7 @@ static uint64_t least(uint64_t a, uint64_t b) {
 static void monitor_main(void *arg) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register the monitor thread");
-  if (!tri_malloc_mode) tri_thread_find_stack(t, NULL);
+  if (!tri_malloc_mode) tri_thread_find_stack(t);
   uint64_t next_step = 0;
   unsigned seen = tri_int_load_acq(&wakes), seen_kicks = tri_int_load_acq(&kicks);
   for (;;) {

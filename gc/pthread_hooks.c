@@ -7,14 +7,17 @@
  * A result lies in struct pthread until it is joined. In malloc mode that is scanned as part of the thread's mapping.
  * In API mode, where mappings are not, the record stays and holds the result until somebody has joined or detached the
  * thread; a join that has begun claims the record first, since the thread's number is free for another as soon as it
- * has succeeded. A thread that is joined or detached before it has run has no number yet in its record: the join looks
- * for it when it is over, and the thread asks whether it is detached when it begins.
+ * has succeeded.
+ *
+ * So that a thread may be joined or detached before it has run, the C library, which stores the number before it starts
+ * the thread, stores it into the record. The program finds it where it wants it both when its maker comes back and when
+ * the thread's function runs: who gets there first stores it, since the other may have let go of that memory.
  *
  * So in API mode a join is a safe region too: what it fetches in a stopped world is held by the record until it is out.
  * Not in malloc mode, where the C library may free the dead thread's memory, by our free(), before it comes back.
  *
  * Locks: the registry's guards the list of records and their pool: nobody is between "listed" and "registered" while
- * the world stops.
+ * the world stops. Program memory is written under it in one place, tell_number.
  */
 #include "gc/pthread_hooks.h"
 
@@ -35,8 +38,10 @@ struct thread_record {
   void *(*fn)(void *);
   thrd_start_t thrd_fn;
   void *word; /* the argument, later the result */
-  pthread_t thread;
-  bool started, claimed, detached, ended;
+  pthread_t thread;      /* stored by the C library before the thread runs; 0: by nobody yet */
+  pthread_t *ret_thread; /* where the program wants it; NULL once it is there */
+  bool being_made;       /* its maker comes back to it; who drops it meanwhile leaves it to the maker */
+  bool dropped, claimed, detached, ended;
 };
 
 static struct thread_record *records; /* guarded by tri_registry_lock */
@@ -63,6 +68,11 @@ static struct thread_record *record_add(const struct thread_record *from) {
 }
 
 static void remove_locked(struct thread_record *r) {
+  if (r->being_made) {
+    r->dropped = true;
+    r->word = NULL;
+    return;
+  }
   if (r->prev) {
     r->prev->next = r->next;
   } else {
@@ -93,19 +103,21 @@ void tri_pthread_after_fork(void) {
 
 /* Beginning. */
 
-static void hold_result_in(struct thread_record *r) {
-  tri_lock_acquire(&tri_registry_lock);
-  r->word = NULL;
-  r->thread = pthread_self();
-  r->started = true;
-  own = r;
-  tri_lock_release(&tri_registry_lock);
+static void tell_number(struct thread_record *r) {
+  if (r->ret_thread) *r->ret_thread = r->thread;
+  r->ret_thread = NULL;
 }
 
-/* It was detached before its record was known as its own; pthread_detach sees to later ones. */
-static void note_detached(struct thread_record *r) {
+/* From here on the caller's stack holds the argument, and the record the result or nothing. */
+static void take_over(struct thread_record *r) {
   tri_lock_acquire(&tri_registry_lock);
-  r->detached = true;
+  tell_number(r);
+  if (tri_malloc_mode || r->thrd_fn) {
+    remove_locked(r);
+  } else {
+    r->word = NULL;
+    own = r;
+  }
   tri_lock_release(&tri_registry_lock);
 }
 
@@ -115,18 +127,19 @@ static void begin_thread(struct thread_record *r, struct thread_record *ret_copy
   TRI_RACE_POINT(THREAD_BEGINS);
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register a new thread");
-  if (tri_malloc_mode || r->thrd_fn) {
-    record_remove(r);
-  } else {
-    hold_result_in(r);
-  }
-  bool detached = false;
-  tri_thread_find_stack(t, &detached);
-  if (detached && own) note_detached(own);
+  take_over(r);
+  tri_thread_find_stack(t);
+}
+
+/* Where nobody else will say so. Also run by pthread_exit and cancellation, whose result cleanup handlers may still
+ * replace. */
+static void trampoline_is_left(const void *unused) {
+  (void)unused;
+  if (!tri_thread_will_leave()) tri_pthread_ends();
 }
 
 static void *pthread_trampoline(void *record) {
-  struct thread_record start;
+  __attribute__((cleanup(trampoline_is_left))) struct thread_record start;
   begin_thread(record, &start);
   void *result = start.fn(start.word);
   tri_pthread_has_result(result);
@@ -158,16 +171,24 @@ static bool is_ready(void) {
   return tri_runtime_ready();
 }
 
+static void record_made(struct thread_record *r, bool ok) {
+  tri_lock_acquire(&tri_registry_lock);
+  r->being_made = false;
+  if (ok) tell_number(r);
+  if (!ok || r->dropped) remove_locked(r);
+  tri_lock_release(&tri_registry_lock);
+}
+
 TRI_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) {
   if (!is_ready()) return tri_real()->pthread_create(thread, attr, fn, arg);
-  struct thread_record *r =
-      record_add(&(struct thread_record){.fn = fn, .word = arg, .detached = starts_detached(attr)});
+  struct thread_record *r = record_add(&(struct thread_record){
+      .fn = fn, .word = arg, .ret_thread = thread, .being_made = true, .detached = starts_detached(attr)});
   if (!r) return EAGAIN;
   shade_hand_over(arg);
   creating++;
-  int err = tri_real()->pthread_create(thread, attr, pthread_trampoline, r);
+  int err = tri_real()->pthread_create(&r->thread, attr, pthread_trampoline, r);
   creating--;
-  if (err) record_remove(r);
+  record_made(r, err == 0);
   return err;
 }
 
@@ -191,7 +212,6 @@ void tri_pthread_has_result(void *result) {
   own->word = result;
   tri_lock_release(&tri_registry_lock);
   shade_hand_over(result);
-  if (!tri_thread_is_registered(tri_self)) tri_pthread_ends(); /* nobody else will say so */
 }
 
 void tri_pthread_ends(void) {
@@ -212,7 +232,7 @@ TRI_EXPORT void pthread_exit(void *result) {
 
 static struct thread_record *find_locked(pthread_t thread) {
   for (struct thread_record *r = records; r; r = r->next)
-    if (r->started && !r->claimed && pthread_equal(r->thread, thread)) return r;
+    if (!r->claimed && !r->dropped && pthread_equal(r->thread, thread)) return r;
   return NULL;
 }
 
@@ -251,24 +271,11 @@ static int wait_for_end_until(pthread_t thread, void **result, clockid_t clock, 
   return real->pthread_clockjoin_np(thread, result, clock, until);
 }
 
-/* Of a thread that had not begun when its join did: the oldest that bears its number. */
-static void remove_unclaimed(pthread_t thread) {
-  if (tri_malloc_mode || !tri_runtime_ready()) return;
-  struct thread_record *oldest = NULL;
-  tri_lock_acquire(&tri_registry_lock);
-  for (struct thread_record *r = records; r; r = r->next)
-    if (r->ended && !r->claimed && pthread_equal(r->thread, thread)) oldest = r;
-  if (oldest) remove_locked(oldest);
-  tri_lock_release(&tri_registry_lock);
-}
-
 /* The result is on the caller's stack by now. It may go into an object. */
-static int joined(pthread_t thread, struct thread_record **claimed, int err, void *result, void **ret) {
+static int joined(struct thread_record **claimed, int err, void *result, void **ret) {
   if (*claimed && !err) {
     record_remove(*claimed);
     *claimed = NULL;
-  } else if (!err) {
-    remove_unclaimed(thread);
   }
   if (!err && ret) tri_write(ret, result);
   return err;
@@ -278,28 +285,28 @@ TRI_EXPORT int pthread_join(pthread_t thread, void **ret) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = wait_for_end(thread, &result);
-  return joined(thread, &r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_tryjoin_np(pthread_t thread, void **ret) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = tri_real()->pthread_tryjoin_np(thread, &result);
-  return joined(thread, &r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_timedjoin_np(pthread_t thread, void **ret, const struct timespec *until) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = wait_for_end_until(thread, &result, CLOCK_REALTIME, until);
-  return joined(thread, &r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 TRI_EXPORT int pthread_clockjoin_np(pthread_t thread, void **ret, clockid_t clock, const struct timespec *until) {
   void *result = NULL;
   struct thread_record *r TRI_GIVEN_BACK = claim(thread);
   int err = wait_for_end_until(thread, &result, clock, until);
-  return joined(thread, &r, err, result, ret);
+  return joined(&r, err, result, ret);
 }
 
 static int wait_for_thrd(thrd_t thread, int *result) {

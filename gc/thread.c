@@ -214,11 +214,10 @@ struct tri_thread *tri_thread_register_self(void) {
   return t;
 }
 
-void tri_thread_find_stack(struct tri_thread *t, bool *ret_detached) {
+void tri_thread_find_stack(struct tri_thread *t) {
   pthread_attr_t attr;
   void *lo;
   size_t size;
-  int state;
   if (t->self_stack || t->stack_hi) return;
   int saved_errno = errno;
   if (pthread_getattr_np(pthread_self(), &attr) == 0) {
@@ -226,11 +225,13 @@ void tri_thread_find_stack(struct tri_thread *t, bool *ret_detached) {
       t->stack_lo = (uintptr_t)lo;
       t->stack_hi = (uintptr_t)lo + size;
     }
-    if (ret_detached && pthread_attr_getdetachstate(&attr, &state) == 0)
-      *ret_detached = state == PTHREAD_CREATE_DETACHED;
     pthread_attr_destroy(&attr);
   }
   errno = saved_errno;
+}
+
+bool tri_thread_will_leave(void) {
+  return tri_thread_is_registered(tri_self) && tri_int_load_acq(&exit_key_state) == 1;
 }
 
 static void give_up(struct tri_thread *t) {

@@ -76,9 +76,10 @@ struct tri_thread *tri_thread_first(void);
 /* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
  * interrupted the runtime. */
 struct tri_thread *tri_thread_register_self(void);
-/* Tells the registry the bounds of the calling thread's stack. *ret_detached, unless NULL: whether it is
- * detached; left alone where nobody can say. */
-void tri_thread_find_stack(struct tri_thread *t, bool *ret_detached);
+/* Tells the registry the bounds of the calling thread's stack. */
+void tri_thread_find_stack(struct tri_thread *t);
+/* The C library will call tri_thread_leave at the end of the calling thread. */
+bool tri_thread_will_leave(void);
 /* The calling thread gives up all that it has, and is as if it had never been registered. False: it is not registered,
  * or inside the runtime. */
 bool tri_thread_unregister_self(void);

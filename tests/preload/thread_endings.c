@@ -19,8 +19,9 @@
 
 static atomic_bool done;
 
-static void *nothing(void *arg) {
-  return arg;
+static void *find_number(void *number) {
+  CHECK(number == NULL || pthread_equal(*(pthread_t *)number, pthread_self()), "the thread does not find its number");
+  return number;
 }
 
 static void *creator(void *detached) {
@@ -30,7 +31,7 @@ static void *creator(void *detached) {
   while (!atomic_load(&done)) {
     pthread_t t[8];
     int n = 0;
-    for (int i = 0; i < 8; i++) n += pthread_create(&t[n], &attr, nothing, NULL) == 0;
+    for (int i = 0; i < 8; i++) n += pthread_create(&t[n], &attr, find_number, detached ? NULL : &t[n]) == 0;
     if (!detached)
       for (int i = 0; i < n; i++) pthread_join(t[i], NULL);
   }
