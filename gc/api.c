@@ -16,6 +16,7 @@
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/slot.h"
+#include "gc/stats.h"
 #include "gc/typed.h"
 #include "gc/write.h"
 #include "internal/check.h"
@@ -165,17 +166,12 @@ int tri_read_stats(struct tri_stats *stats) {
   struct tri_stats full;
   struct tri_mheap_stats heap;
   struct tri_cycle_stats cycles;
-  if (!stats || stats->size < sizeof full.size || stats->size > sizeof full) {
-    errno = EINVAL;
-    return -1;
-  }
-  memset(&full, 0, sizeof full);
+  if (!tri_stats_begin(stats, &full, sizeof full)) return -1;
   struct tri_thread *t = tri_enter_registered();
   tri_cycle_read_stats(&cycles);
   tri_mheap_read_stats(&heap); /* inside the runtime: [STOP-1] */
   if (t) tri_runtime_leave(t);
   int64_t live = (int64_t)tri_load_acq(&tri_state.heap_live);
-  full.size = stats->size;
   full.num_gc = cycles.num_gc;
   full.num_forced_gc = cycles.num_forced;
   full.heap_alloc = live < 0 ? 0 : (size_t)live;

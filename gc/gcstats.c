@@ -4,12 +4,12 @@
  *
  * Reads copies only; no lock.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "gc/assist.h"
 #include "gc/cycle.h"
 #include "gc/history.h"
+#include "gc/stats.h"
 #include "tricolor/tricolor.h"
 
 static void sort(unsigned long *values, size_t n) {
@@ -49,13 +49,8 @@ static void fill(struct tri_gc_stats *g) {
 }
 
 int tri_read_gc_stats(struct tri_gc_stats *stats) {
-  if (!stats || stats->size < sizeof stats->size || stats->size > sizeof *stats) {
-    errno = EINVAL;
-    return -1;
-  }
   struct tri_gc_stats full;
-  memset(&full, 0, sizeof full);
-  full.size = stats->size;
+  if (!tri_stats_begin(stats, &full, sizeof full)) return -1;
   fill(&full);
   memcpy(stats, &full, stats->size);
   return 0;

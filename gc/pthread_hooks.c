@@ -37,7 +37,7 @@ struct thread_record {
   struct thread_record *next, *prev;
   void *(*fn)(void *);
   thrd_start_t thrd_fn;
-  void *word; /* the argument, later the result */
+  void *word;            /* the argument, later the result */
   pthread_t thread;      /* stored by the C library before the thread runs; 0: by nobody yet */
   pthread_t *ret_thread; /* where the program wants it; NULL once it is there */
   bool being_made;       /* its maker comes back to it; who drops it meanwhile leaves it to the maker */

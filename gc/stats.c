@@ -84,14 +84,21 @@ static void fill(struct tri_mem_stats *m, const struct snapshot *s) {
   if (m->NumGC) m->LastGC = m->PauseEnd[(m->NumGC + 255) % 256];
 }
 
-int tri_read_mem_stats(struct tri_mem_stats *stats) {
-  if (!stats || stats->size < sizeof stats->size || stats->size > sizeof *stats) {
+bool tri_stats_begin(const void *asked, void *full, size_t known) {
+  size_t size = 0;
+  if (asked) memcpy(&size, asked, sizeof size);
+  if (size < sizeof size || size > known) {
     errno = EINVAL;
-    return -1;
+    return false;
   }
+  memset(full, 0, known);
+  memcpy(full, &size, sizeof size);
+  return true;
+}
+
+int tri_read_mem_stats(struct tri_mem_stats *stats) {
   struct tri_mem_stats full;
-  memset(&full, 0, sizeof full);
-  full.size = stats->size;
+  if (!tri_stats_begin(stats, &full, sizeof full)) return -1;
   struct snapshot s = take();
   fill(&full, &s);
   memcpy(stats, &full, stats->size);

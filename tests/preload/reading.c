@@ -59,27 +59,21 @@ static void read_from_a_file(void) {
   close(fd);
 }
 
-#define FAILS(call, error)                                \
-  do {                                                    \
-    errno = 0;                                            \
-    CHECK((call) == -1 && errno == (error), "%d", errno); \
-  } while (0)
-
 static void fail_as_ever(void) {
   char b[4];
   void *volatile nowhere = (void *)1; /* the compiler is not to know */
   int volatile many = 100000;
   send_digits();
-  FAILS(read(pair[0], nowhere, 4), EFAULT);
-  FAILS(recv(pair[0], nowhere, 4, 0), EFAULT);
-  FAILS(readv(pair[0], nowhere, 1), EFAULT);
-  FAILS(readv(pair[0], (struct iovec[]){{b, 4}}, many), EINVAL);
-  FAILS(recvmsg(pair[0], nowhere, 0), EFAULT);
+  CHECK_FAILS(read(pair[0], nowhere, 4), EFAULT);
+  CHECK_FAILS(recv(pair[0], nowhere, 4, 0), EFAULT);
+  CHECK_FAILS(readv(pair[0], nowhere, 1), EFAULT);
+  CHECK_FAILS(readv(pair[0], (struct iovec[]){{b, 4}}, many), EINVAL);
+  CHECK_FAILS(recvmsg(pair[0], nowhere, 0), EFAULT);
   nowhere = NULL;
-  FAILS(recvmsg(pair[0], nowhere, 0), EFAULT);
-  FAILS(read(-1, b, 4), EBADF);
+  CHECK_FAILS(recvmsg(pair[0], nowhere, 0), EFAULT);
+  CHECK_FAILS(read(-1, b, 4), EBADF);
   while (recv(pair[0], b, 4, MSG_DONTWAIT) > 0) continue;
-  FAILS(recv(pair[0], b, 4, MSG_DONTWAIT), EAGAIN);
+  CHECK_FAILS(recv(pair[0], b, 4, MSG_DONTWAIT), EAGAIN);
 }
 
 static atomic_int sleeper_tid;

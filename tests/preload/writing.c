@@ -162,27 +162,21 @@ static void timeouts_take_their_time(void) {
   close(ends[1]);
 }
 
-#define FAILS(call, error)                                \
-  do {                                                    \
-    errno = 0;                                            \
-    CHECK((call) == -1 && errno == (error), "%d", errno); \
-  } while (0)
-
 static void fail_as_ever(void) {
   void *volatile nowhere = (void *)1; /* the compiler is not to know */
   int volatile many = 100000;
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
-  FAILS(write(-1, bytes, 1), EBADF);
-  FAILS(write(ends[1], nowhere, 4), EFAULT);
-  FAILS(writev(ends[1], nowhere, 1), EFAULT);
-  FAILS(writev(ends[1], NULL, many), EINVAL);
-  FAILS(send(ends[1], nowhere, 4, 0), EFAULT);
-  FAILS(sendmsg(ends[1], nowhere, 0), EFAULT);
-  FAILS(connect(ends[1], nowhere, 10), EFAULT);
-  FAILS(accept(ends[1], NULL, NULL), EINVAL);
-  FAILS(accept4(listener, nowhere, nowhere, -1), EINVAL);
+  CHECK_FAILS(write(-1, bytes, 1), EBADF);
+  CHECK_FAILS(write(ends[1], nowhere, 4), EFAULT);
+  CHECK_FAILS(writev(ends[1], nowhere, 1), EFAULT);
+  CHECK_FAILS(writev(ends[1], NULL, many), EINVAL);
+  CHECK_FAILS(send(ends[1], nowhere, 4, 0), EFAULT);
+  CHECK_FAILS(sendmsg(ends[1], nowhere, 0), EFAULT);
+  CHECK_FAILS(connect(ends[1], nowhere, 10), EFAULT);
+  CHECK_FAILS(accept(ends[1], NULL, NULL), EINVAL);
+  CHECK_FAILS(accept4(listener, nowhere, nowhere, -1), EINVAL);
   close(ends[0]);
-  FAILS(send(ends[1], bytes, 1, MSG_NOSIGNAL), EPIPE);
+  CHECK_FAILS(send(ends[1], bytes, 1, MSG_NOSIGNAL), EPIPE);
   close(ends[1]);
 }
 

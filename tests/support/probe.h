@@ -11,6 +11,7 @@
 #define TESTS_SUPPORT_PROBE_H
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,13 @@
       fputc('\n', stderr);                                       \
       _exit(1);                                                  \
     }                                                            \
+  } while (0)
+
+/* A system call of the C library that is to fail. */
+#define CHECK_FAILS(call, error)                          \
+  do {                                                    \
+    errno = 0;                                            \
+    CHECK((call) == -1 && errno == (error), "%d", errno); \
   } while (0)
 
 #define PROBE_MASK ((uintptr_t)0xa5a5a5a5a5a5a5a5ull)
