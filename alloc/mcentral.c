@@ -329,8 +329,7 @@ static void mark_all_slots(struct tri_mspan *s, uint32_t nelems) {
 }
 
 static void clear_slots(const struct tri_mspan *s) {
-  if (s->needzero && s->spanclass > 1 && !tri_mspan_noscan(s))
-    memset((void *)s->base, 0, s->npages << TRI_PAGE_SHIFT);
+  if (s->needzero && s->spanclass > 1 && !tri_mspan_noscan(s)) memset((void *)s->base, 0, s->npages << TRI_PAGE_SHIFT);
 }
 
 /* Large spans first, then from large slots to small: the larger the slots, the more spans die whole. */

@@ -49,7 +49,8 @@ int tri_cli_open_process(int pid) {
   return fd;
 }
 
-/* The number that the process has for itself; 0: it has ended. */
+/* The number that the process has for itself; 0: it has ended, or is about to: its memory goes first, its descriptors
+ * next, and only then is it a zombie. The kernel's own threads have no memory either. */
 static unsigned long own_number(int process) {
   char text[4096];
   int fd = openat(process, "status", O_RDONLY | O_CLOEXEC);
@@ -58,6 +59,7 @@ static unsigned long own_number(int process) {
   if (n <= 0) return 0;
   text[n] = 0;
   if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX")) return 0;
+  if (!strstr(text, "\nVmSize:") && (size_t)n < sizeof text - 1) return 0;
   char *line = strstr(text, "\nNStgid:");
   if (!line) line = strstr(text, "\nTgid:"); /* a kernel without process namespaces */
   if (!line) return 0;

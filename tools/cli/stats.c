@@ -91,7 +91,8 @@ void tri_cli_stats(int argc, char **argv) {
   struct options options = {0};
   int pid = parse_options(&options, argc, argv), process = tri_cli_open_process(pid);
   struct tri_stats_page page;
-  if (!tri_cli_read_page(process, pid, &page)) tri_cli_fail(TRI_CLI_NO_FIGURES, "process %d: it has ended", pid);
+  if (!tri_cli_read_page(process, pid, &page))
+    tri_cli_fail(TRI_CLI_NO_FIGURES, "process %d: it has ended, or is a thread of the kernel", pid);
   print(&options, &page, pid, false);
   while (options.watch > 0) {
     wait_seconds(options.watch);
