@@ -320,15 +320,15 @@ static unsigned take_partial(struct mcentral *m, uint64_t token, unsigned max, s
 }
 
 /* A span born while marking runs beside the program, from memory that may have been looked at as a free page: words
- * that point there have been passed over, so its slots are marked before anybody sees it. What they hold from a former
- * life is no pointer of the program's, but would be taken for one: small spans are cleared, after the marks are set.
- * Large ones may have pages that nobody ever touched, and are looked for in the last stop. */
+ * that point there have been passed over, so its slots are marked before anybody sees it. */
 static void mark_all_slots(struct tri_mspan *s, uint32_t nelems) {
   for (uint32_t g = 0; g * 64 < nelems; g++)
     tri_store_rlx(&s->bits[g].mark, nelems - g * 64 >= 64 ? UINT64_MAX : ((uint64_t)1 << (nelems - g * 64)) - 1);
 }
 
-static void clear_slots(const struct tri_mspan *s) {
+/* And what they hold from a former life is no pointer of the program's, but would be taken for one. Large spans may
+ * have pages that nobody ever touched: they are looked for in the last stop. */
+static void clear_slots(struct tri_mspan *s) {
   if (s->needzero && s->spanclass > 1 && !tri_mspan_noscan(s)) memset((void *)s->base, 0, s->npages << TRI_PAGE_SHIFT);
 }
 

@@ -3,7 +3,7 @@
  * tri_port_heap_grew at flushes) and gc/cycle.c.
  *
  * The thread is made at the first request, not at start-up: programs that never collect stay single-threaded (setns,
- * unshare and lock elision depend on it). It is made on the slow path of an allocation, outside the runtime, and not
+ * unshare and lock elision depend on it). It is made on the way out of an allocation, or by who changes a setting, not
  * from inside pthread_create, nor from free(): the C library calls that with its lock of cached stacks held. Where it
  * cannot be made (RLIMIT_NPROC, seccomp) the allocating thread runs the cycle.
  *
@@ -29,9 +29,9 @@
 #include "gc/hugepages.h"
 #include "gc/monitor.h"
 #include "gc/plan.h"
-#include "gc/pthread_hooks.h"
 #include "gc/runtime.h"
 #include "gc/stop.h"
+#include "gc/thread_record.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
@@ -82,7 +82,7 @@ void tri_port_heap_grew(uint64_t heap_live) {
   if (!held_up && !want_thread && tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK &&
       !tri_beside_is_outrun(heap_live) && stress_bytes == 0)
     return;
-  /* Makes the thread call tri_collector_help on its way out of the runtime. */
+  /* Makes the thread call tri_collector_help or tri_collector_wait on its way out of the runtime. */
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
 }
 
@@ -194,11 +194,15 @@ static void start_or_serve(void) {
   tri_int_store_rel(&serving, 0);
 }
 
-void tri_collector_wait(void) {
-  if (tri_cycle_is_mine()) return;
-  int saved_errno = errno;
+static void wait_if_behind(void) {
   if (pending() && tri_int_load_acq(&thread_state) != NOT_STARTED) wait_a_moment();
   wait_while_held_up();
+}
+
+void tri_collector_wait(void) {
+  if (tri_cycle_is_mine() || tri_int_load_rlx(&tri_self->leaving)) return;
+  int saved_errno = errno;
+  wait_if_behind();
   errno = saved_errno;
 }
 
@@ -207,7 +211,7 @@ void tri_collector_help(void) {
   int saved_errno = errno;
   if (pending()) start_or_serve();
   if (tri_monitor_is_wanted() && !tri_pthread_creating()) tri_monitor_start();
-  tri_collector_wait();
+  wait_if_behind();
   errno = saved_errno;
 }
 

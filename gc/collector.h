@@ -9,10 +9,11 @@ void tri_collector_request(void);
 /* The same if the plan, which has changed, says that one is due. Outside the runtime: starts the thread. */
 void tri_collector_request_if_due(void);
 /* Outside the runtime, on allocation's slow path: starts the thread if a cycle is wanted and there is none yet, or runs
- * the cycle here where no thread can be had; then as tri_collector_wait. */
+ * the cycle here where no thread can be had; then waits as tri_collector_wait. */
 void tri_collector_help(void);
-/* Outside the runtime: gives the thread a moment when the heap is far past the trigger. Starts nothing and runs no
- * cycle: in free() the C library may hold the lock that making a thread, and ending one, needs. */
+/* Outside the runtime: gives the thread a moment when the heap is far past the trigger, but for one that is leaving.
+ * Starts nothing and runs no cycle: in free() the C library may hold the lock that making a thread, and ending one,
+ * needs. */
 void tri_collector_wait(void);
 /* Starts the collector and marker threads if there are none. Outside the runtime. */
 void tri_collector_start(void);

@@ -30,13 +30,13 @@
 #include "gc/epoll.h"
 #include "gc/monitor.h"
 #include "gc/plan.h"
-#include "gc/pthread_hooks.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/signals.h"
 #include "gc/stacks.h"
 #include "gc/stats_page.h"
 #include "gc/stop.h"
+#include "gc/thread_record.h"
 #include "gc/types.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -132,7 +132,7 @@ static void in_child(void) {
   tri_offheap_fork_child();
   give_locks_back(); /* first: forgetting threads takes their pool's lock */
   if (tri_thread_after_fork()) retell();
-  tri_pthread_after_fork();
+  tri_thread_record_after_fork();
   tri_worker_after_fork();
   tri_collector_after_fork();
   tri_monitor_after_fork();

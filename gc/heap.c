@@ -288,7 +288,7 @@ static bool resize_large(struct tri_thread *t, void *p, size_t size) {
       tri_mcache_flush_if_due(&t->mcache);
     }
   }
-  tri_runtime_leave(t);
+  tri_runtime_leave_with(t, p);
   return ok;
 }
 

@@ -38,13 +38,13 @@
 #include "gc/epoll.h"
 #include "gc/maps.h"
 #include "gc/pages.h"
-#include "gc/pthread_hooks.h"
 #include "gc/region.h"
 #include "gc/rights.h"
 #include "gc/runtime.h"
 #include "gc/scanstack.h"
 #include "gc/slot.h"
 #include "gc/stacks.h"
+#include "gc/thread_record.h"
 #include "gc/tls.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
@@ -246,12 +246,18 @@ static struct tri_thread *lowest_sp(uintptr_t lo, uintptr_t hi) {
   return a < nby_sp && by_sp[a]->sp < hi ? by_sp[a] : NULL;
 }
 
+/* Where the frames of a thread of the runtime's end (gc/worker.c); 0 for others. */
+static uintptr_t runtime_frames_hi(const struct tri_thread *t) {
+  uintptr_t lo, hi;
+  return tri_ownmap_next(t->sp, &lo, &hi) && lo <= t->sp ? hi : 0;
+}
+
 /* The runner's own stack, and those of sleepers in safe regions, are scanned by the markers. */
 static bool leave_to_itself(struct tri_thread *t, uintptr_t lo, uintptr_t end) {
   bool later = stacks_are == TRI_STACKS_LATER;
   if (stacks_are == TRI_STACKS_LISTED || t == tri_self || !t->barrier) return false;
   if (!later && tri_int_load_acq(&t->region) != TRI_REGION_OUT) return false;
-  struct tri_own_stack own = {lo, end, 0, 0};
+  struct tri_own_stack own = {.lo = lo, .hi = end, .frames_hi = runtime_frames_hi(t)};
   if (later && t->self_stack) {
     own.tls_lo = main_tls.lo;
     own.tls_hi = main_tls.hi;
@@ -424,7 +430,7 @@ static bool stacks_are_known(void) {
 static void add_known_stacks(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
     uintptr_t lo = t->self_stack ? known_stack.lo : t->stack_lo, hi = t->self_stack ? known_stack.hi : t->stack_hi;
-    if (!leave_to_itself(t, lo, hi)) add_range(t->sp, hi, true);
+    if (!leave_to_itself(t, lo, hi)) add_range(tri_max(t->sp, runtime_frames_hi(t)), hi, true);
   }
 }
 
@@ -510,7 +516,7 @@ static void each_stack(void (*fn)(uintptr_t, void *), void *arg) {
 }
 
 void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
-  tri_pthread_each_word(fn, arg);
+  tri_thread_record_each_word(fn, arg);
   tri_stacks_each_word(fn, arg);
   tri_epoll_each_data(fn, arg);
   each_stack(fn, arg);

@@ -66,7 +66,7 @@ static void scan(struct tri_thread *t, uintptr_t sp) {
   if (sp < own->lo || sp >= own->hi || t->alt_stack) {
     tri_int_store_rel(&strayed, 1);
   } else {
-    shade_words(&t->shader, sp, own->hi);
+    shade_words(&t->shader, tri_max(sp, own->frames_hi), own->hi);
     shade_words(&t->shader, own->tls_lo, own->tls_hi);
     tri_shade_put_up(&t->shader);
   }

@@ -27,10 +27,11 @@
 #include <unistd.h>
 
 #include "alloc/fixalloc.h"
-#include "gc/pthread_hooks.h"
 #include "gc/real.h"
 #include "gc/scanstack.h"
 #include "gc/stop.h"
+#include "gc/thread_record.h"
+#include "gc/worker.h"
 #include "gc/write.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -173,6 +174,7 @@ bool tri_thread_is_dead(const struct tri_thread *t) {
   int saved_errno = errno, pid = getpid();
   bool dead = syscall(SYS_tgkill, pid, t->tid, 0) != 0 && errno == ESRCH;
   if (!dead && t->tid == pid) dead = leader_is_zombie();
+  if (!dead && tri_int_load_rlx(&t->leaving)) dead = tri_worker_has_tid(t->tid); /* who does not register */
   errno = saved_errno;
   return dead;
 }
@@ -267,7 +269,7 @@ bool tri_thread_unregister_self(void) {
 void tri_thread_leave(void) {
   struct tri_thread *t = tri_self;
   if (!tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime)) return;
-  tri_pthread_ends();
+  tri_thread_record_ends();
   give_up(t);
   if (t->self_stack) { /* it stays a zombie that answers no signal until the process ends */
     take_out(t, &tri_thread_gone);

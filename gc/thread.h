@@ -16,6 +16,7 @@ struct tri_kernel_range {
 
 struct tri_own_stack {
   uintptr_t lo, hi;         /* it reaches from the stack pointer, which is not below lo, to hi */
+  uintptr_t frames_hi;      /* of a thread of the runtime's: its frames, which end here, are no roots; others: 0 */
   uintptr_t tls_lo, tls_hi; /* and what belongs to it elsewhere */
 };
 

@@ -1,6 +1,6 @@
 /*
  * The C library's calls that wait for another thread, interposed: condition variables and semaphores. Each is a safe
- * region (gc/region.c), so that a collection does not wake the sleeper. Joins are in gc/pthread_hooks.c.
+ * region (gc/region.c), so that a collection does not wake the sleeper. Joins are in gc/joins.c.
  *
  * A condition's waiter may wake in a stopped world and take its mutex: that writes to both, but moves no pointer of the
  * program's, and frees nothing. It comes out when the stop is over. Waiting is done often and for short times: no

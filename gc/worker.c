@@ -13,7 +13,6 @@
  * Ordering: round is released by the runner and acquired by workers; `left` the other way round.
  */
 #include "gc/worker.h"
-#include "gc/procs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -27,6 +26,7 @@
 
 #include "alloc/os.h"
 #include "alloc/ownmap.h"
+#include "gc/procs.h"
 #include "gc/real.h"
 #include "gc/roots.h"
 #include "gc/stop.h"
@@ -40,6 +40,7 @@ enum { FEW_ROOT_BYTES = 1 << 20 };
 struct worker_thread {
   char *stack; /* kept when the thread is gone after fork */
   tri_aint running;
+  tri_aint tid;
   void (*fn)(void *);
   void *arg;
 };
@@ -90,8 +91,23 @@ static void ask_for_short_slices(void) {
   syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
+static void block_stop_signal(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  if (tri_stop_signal()) sigaddset(&set, tri_stop_signal());
+  tri_real()->pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+bool tri_worker_has_tid(int tid) {
+  for (unsigned i = 0; i < MAX_THREADS; i++)
+    if (tri_int_load_acq(&threads[i].tid) == (unsigned)tid) return true;
+  return false;
+}
+
 TRI_NOINLINE static void *thread_main(void *thread) {
   struct worker_thread *w = thread;
+  tri_int_store_rel(&w->tid, (unsigned)syscall(SYS_gettid));
+  block_stop_signal();
   uintptr_t frame = tri_align_down((uintptr_t)__builtin_frame_address(0) - 256, 64);
   tri_ownmap_add(w->stack, frame - (uintptr_t)w->stack);
   prctl(PR_SET_NAME, "tricolor");
@@ -100,8 +116,8 @@ TRI_NOINLINE static void *thread_main(void *thread) {
   return NULL;
 }
 
-/* Its signals are blocked, but for the stop signal: it may have got the number of a thread that ends, and answers for
- * that. */
+/* The stop signal stays open: a thread that is parked may hold the C library's lock of cached stacks, for which the
+ * calling one waits here. */
 static int create_blocked(struct worker_thread *w, pthread_attr_t *attr) {
   pthread_t id;
   sigset_t all, old;
@@ -237,7 +253,10 @@ struct tri_mark_totals tri_worker_totals(void) {
 }
 
 void tri_worker_after_fork(void) {
-  for (unsigned i = 0; i < MAX_THREADS; i++) tri_int_store_rel(&threads[i].running, 0);
+  for (unsigned i = 0; i < MAX_THREADS; i++) {
+    tri_int_store_rel(&threads[i].running, 0);
+    tri_int_store_rel(&threads[i].tid, 0);
+  }
   nworkers = 0;
   refused = false;
 }

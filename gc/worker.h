@@ -10,6 +10,8 @@ enum { TRI_MAX_MARKERS = 32 };
 /* Starts a thread of the runtime's own, outside the registry unless it registers itself. Its stack is our mapping;
  * below the first frame it is no root. False: the system refused. Allocates from the heap: outside the runtime only. */
 bool tri_worker_spawn(void (*fn)(void *), void *arg);
+/* The system has given this number to a thread of the runtime's. */
+bool tri_worker_has_tid(int tid);
 
 /* Memory of the stacks of such threads. Any thread. */
 uint64_t tri_worker_stack_bytes(void);
