@@ -19,7 +19,7 @@ enum {
   NODES = (128 << 20) / 64,
   LENGTH = NODES / LISTS,
   ENOUGH_KIB = 64 << 10,
-  PATIENCE = 400,
+  PATIENCE = 900, /* the kernel may refuse for a while: the next pass is ten seconds later */
   NONE_STEPS = 10,
   STEP_US = 50 * 1000
 };
