@@ -123,7 +123,7 @@ PROTECTIONS = [
     Protection("FLIP_IGNORES_GLOBALS", "globals are scanned in the flip",
                [("gc/roots.c", "    if (!is_our_library(info, lo, hi)) add_segment(lo, hi);\n", "")], [hybrid("from global", BLACK)]),
     Protection("STACK_NOT_SCANNED", "[SCAN-1]: a thread scans its stack before it resumes, or when it is told",
-               [("gc/scanstack.c", "    shade_words(&t->shader, sp, own->hi);\n", "")],
+               [("gc/scanstack.c", "    shade_words(&t->shader, tri_max(sp, own->frames_hi), own->hi);\n", "")],
                [hybrid("to global", ("snapshot",))]),
     Protection("LEAVE_UNSCANNED", "a sleeper is held while its stack is scanned",
                [("gc/scanstack.c", "  if (tri_region_hold(t)) {\n", "  if (tri_int_load_acq(&t->region) == TRI_REGION_IN) {\n")],

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""without.py [--only WORD] [--keep DIR]: each protection of protections.py is taken out of a copy of the sources, which
+"""without.py [--only WORD] [--keep DIR] [--texts]: each protection of protections.py is taken out of a copy of the sources, which
 is built and run: the forced races that are named there must fail, and with nothing taken out they must pass.
 
 A protection whose text has changed, a variant that does not build, and a race that passes without its protection are
@@ -7,6 +7,7 @@ failures. Takes some minutes; prints one line for each protection, and a verdict
 
 --only WORD  those whose name or description has WORD in it
 --keep DIR   work there, and leave it
+--texts      only look whether the code has the text of each, which takes no time
 """
 import argparse
 import os
@@ -91,6 +92,19 @@ def check(where, protection):
         put_back(saved)
 
 
+def look_for_texts(chosen):
+    """The protections whose text is not in the code."""
+    with tempfile.TemporaryDirectory(prefix="tricolor-without-") as name:
+        where = pathlib.Path(name)
+        copy_sources(where)
+        for p in chosen:
+            saved = taken_out(where, p.edits)
+            if saved is None:
+                yield p
+            else:
+                put_back(saved)
+
+
 def copy_sources(where):
     where.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
@@ -104,8 +118,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="")
     parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--texts", action="store_true")
     args = parser.parse_args()
     chosen = [p for p in PROTECTIONS if args.only in f"{p.name} {p.what}"]
+    if args.texts:
+        lost = [p.name for p in look_for_texts(chosen)]
+        print(f"{len(chosen)} protections; not in the code as it stands: {', '.join(lost) or 'none'}")
+        return 1 if lost or not chosen else 0
     where = args.keep.resolve() if args.keep else pathlib.Path(tempfile.mkdtemp(prefix="tricolor-without-"))
     copy_sources(where)
     error = build(where, first=not (where / "build").exists())
