@@ -33,6 +33,7 @@
 
 #include "alloc/mcentral.h"
 #include "alloc/mheap.h"
+#include "alloc/os.h"
 #include "barrier/page.h"
 #include "barrier/policy.h"
 #include "gc/hybrid.h"
@@ -271,12 +272,22 @@ bool tri_beside_prepare_last(void) {
   return ok;
 }
 
+static uint64_t written_pages(void) {
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < stats.rounds; i++) bytes += stats.dirty_bytes[i];
+  return bytes / tri_os_page_size();
+}
+
 void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
   if (hybrid) return;
   tri_page_untrack();
   stats.dirty_bytes[stats.rounds++] = all->dirty_bytes;
   bool outrun = tri_load_rlx(&outrun_samples) * 2 > tri_load_rlx(&samples);
-  tri_page_policy_beside(&policy, all->cpu_ns, all->markers, outrun ? UINT64_MAX : stop_ns);
+  struct tri_page_outcome outcome = {.mark_cpu_ns = all->cpu_ns,
+                                     .markers = all->markers,
+                                     .stop_ns = outrun ? UINT64_MAX : stop_ns,
+                                     .written_pages = written_pages()};
+  tri_page_policy_beside(&policy, &outcome);
 }
 
 void tri_beside_not(uint64_t mark_ns) {

@@ -22,14 +22,23 @@ NAME = re.compile(r"`([\w-]+\.(?:c|cc))`")
 MARK = "=== block "
 
 
+def files_in_git():
+    """None: there is no git here, or this is no clone."""
+    try:
+        listed = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True,
+                                text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return None if listed.returncode != 0 else list(filter(None, listed.stdout.split("\0")))
+
+
 def copy_tree(to):
     """What a clean clone would have, with changes that are not committed yet."""
-    listed = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True, text=True,
-                            check=False)
-    if listed.returncode != 0:
-        shutil.copytree(TOP, to, ignore=shutil.ignore_patterns("build*", ".git"))
+    names = files_in_git()
+    if names is None:
+        shutil.copytree(TOP, to, ignore=shutil.ignore_patterns("build*", ".git"), dirs_exist_ok=True)
         return
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in names:
         if (TOP / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TOP / name, to / name)
