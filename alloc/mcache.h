@@ -77,8 +77,8 @@ TRI_INLINE uintptr_t tri_mcache_hint_slot(uint64_t slot) {
 /* A free slot of a group of the class of h is in the program's hands. */
 TRI_INLINE void tri_mcache_hand_out(struct tri_mcache *c, const struct tri_mcache_hot *h, struct tri_bitgroup *g,
                                     uint64_t bit) {
-  g->alloc |= bit;
   g->reclaimed &= ~bit;
+  tri_store_rel((tri_aword *)&g->alloc, g->alloc | bit); /* [SPAN-4] */
   c->live_delta += (int64_t)h->size;
 }
 

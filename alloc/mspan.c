@@ -7,10 +7,11 @@
  *            word that points into the tail finds a clear alloc bit.
  *   [SPAN-2] a free slot is in exactly one place: its alloc bit is 0, or it is 1 with the rfree bit set ([FREE-1]).
  *   [SPAN-3] state is stored last at birth and first at death, with release; lookups load it with acquire.
+ *   [SPAN-4] alloc and reclaimed are both 1 in disowned slots only: who hands a slot out clears reclaimed first.
  *
- * Who may write: alloc and reclaimed only the owner (owner == its token) or, while the span is unowned, the thread
- * that took it out of mcentral's lists; mark and rfree anyone, atomically. No locks are taken here. Nothing here
- * touches object memory.
+ * Who may write: alloc and (but for disowning) reclaimed only the owner (owner == its token) or, while the span is
+ * unowned, the thread that took it out of mcentral's lists; mark and rfree anyone, atomically. No locks are taken here.
+ * Nothing here touches object memory.
  */
 #include "alloc/mspan.h"
 
@@ -76,9 +77,9 @@ void tri_mspan_check(const struct tri_mspan *s) {
   for (uint32_t g = 0; g < s->ngroups; g++) {
     const struct tri_bitgroup *b = &s->bits[g];
     uint64_t valid = tri_mspan_valid(s, g);
-    tri_check((b->alloc & ~valid) == 0);                   /* [SPAN-1] */
-    tri_check((tri_load_rlx(&b->mark) & ~valid) == 0);     /* [SPAN-1] */
-    tri_check((tri_load_rlx(&b->rfree) & ~b->alloc) == 0); /* [SPAN-2] */
-    tri_check((b->reclaimed & b->alloc) == 0);
+    tri_check((b->alloc & ~valid) == 0);                              /* [SPAN-1] */
+    tri_check((tri_load_rlx(&b->mark) & ~valid) == 0);                /* [SPAN-1] */
+    tri_check((tri_load_rlx(&b->rfree) & ~b->alloc) == 0);            /* [SPAN-2] */
+    tri_check(tri_state.disowning || (b->reclaimed & b->alloc) == 0); /* [SPAN-4] */
   }
 }

@@ -14,13 +14,27 @@
  *   reclaimed  1: the collector freed the slot and nobody got it since. Owner clears, sweeper sets.
  *   mark       1: reached in this cycle. Any marker, fetch-or.
  *   rfree      1: freed by a thread that does not own the span. Any thread, fetch-or; owner or sweeper collects.
+ * Where free is ignored, a slot in use with its reclaimed bit set is disowned: free was called for it. Any thread sets
+ * it, fetch-or; when a plain store of the owner's or the sweeper's undoes that, a hint is lost, no more. See [SPAN-4].
  */
 struct tri_bitgroup {
   uint64_t alloc;
-  uint64_t reclaimed;
+  tri_aword reclaimed;
   tri_aword mark;
   tri_aword rfree;
 };
+
+/* Slots in use, as another thread than the owner may read it: what was done before they were handed out is seen. */
+TRI_INLINE uint64_t tri_bitgroup_alloc(const struct tri_bitgroup *g) {
+  return tri_load_acq((const tri_aword *)&g->alloc);
+}
+TRI_INLINE void tri_bitgroup_disown(struct tri_bitgroup *g, uint64_t bit) {
+  tri_fetch_or_rlx(&g->reclaimed, bit);
+}
+/* Of slots that tri_bitgroup_alloc said were in use, those that are disowned. */
+TRI_INLINE uint64_t tri_bitgroup_disowned(const struct tri_bitgroup *g, uint64_t in_use) {
+  return in_use & tri_load_rlx(&g->reclaimed);
+}
 
 enum tri_mspan_state {
   TRI_SPAN_DEAD = 0, /* no pages: the struct lies in mheap's pool */

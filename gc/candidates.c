@@ -6,8 +6,8 @@
  * no span, and prefetches the slot's bits; the second sets marks. Large objects, and spans that are just being born,
  * have no cut: they are looked up in the span table.
  *
- * Invariants: [MARK-1], [MARK-2] and [MARK-5] of gc/mark.c. No span dies while markers may look ([FREE-2]), so a cut
- * holds from one pass to the other.
+ * Invariants: [MARK-1], [MARK-2], [MARK-5] and [MARK-6] of gc/mark.c. No span dies while markers may look ([FREE-2]),
+ * so a cut holds from one pass to the other.
  *
  * No locks. Mark bits: relaxed fetch-or, or a plain store when nobody else sets any. A cut is released after the bits
  * and loaded relaxed: all that is read through it depends on its address. Forbidden: recursion, allocation from the
@@ -97,39 +97,42 @@ struct gathered {
   uintptr_t grey[TRI_CANDIDATES_ROOM];
 };
 
-TRI_INLINE void gather(struct gathered *g, const struct found *f, uint64_t in_use) {
+/* in_use, disowned: of the slots in its group. */
+TRI_INLINE void gather(struct gathered *g, const struct found *f, uint64_t in_use, uint64_t disowned) {
   if (in_use >> (f->index % 64) & 1) g->bytes += bytes_of(f->grey);
   uintptr_t grey = tri_likely(tri_grey_is_plain(f->grey)) ? f->grey : special_grey(f);
   g->grey[g->n] = grey;
-  g->n += grey != 0;
+  g->n += grey != 0 && !(disowned >> (f->index % 64) & 1);
 }
 
 TRI_INLINE uint64_t slots_in_use(const struct tri_bitgroup *g) {
-  return *(const volatile uint64_t *)&g->alloc & ~tri_load_rlx(&g->rfree);
+  return tri_bitgroup_alloc(g) & ~tri_load_rlx(&g->rfree);
 }
 
-static void mark_alone(struct gathered *ret, const struct found *f, unsigned n, uint64_t free_too) {
+static void mark_alone(const struct tri_candidates *c, struct gathered *ret, const struct found *f, unsigned n) {
   for (const struct found *end = f + n; f < end; f++) {
     struct tri_bitgroup *g = f->group;
     uint64_t bit = (uint64_t)1 << (f->index % 64), mark = tri_load_rlx(&g->mark), in_use = slots_in_use(g);
-    if (!((in_use | free_too) & ~mark & bit)) continue;
+    if (!((in_use | c->free_too) & ~mark & bit)) continue;
     tri_store_rlx(&g->mark, mark | bit);
-    gather(ret, f, in_use);
+    gather(ret, f, in_use, tri_bitgroup_disowned(g, in_use) & c->disowned);
   }
 }
 
 /* Neighbours in the heap are often found together: their bits are set at one go. */
-static void mark_beside_others(struct gathered *ret, const struct found *f, unsigned n, uint64_t free_too) {
+static void mark_beside_others(const struct tri_candidates *c, struct gathered *ret, const struct found *f,
+                               unsigned n) {
   for (unsigned i = 0, end; i < n; i = end) {
     struct tri_bitgroup *g = f[i].group;
     uint64_t bits = (uint64_t)1 << (f[i].index % 64);
     for (end = i + 1; end < n && f[end].group == g; end++) bits |= (uint64_t)1 << (f[end].index % 64);
     uint64_t in_use = slots_in_use(g);
-    bits &= (in_use | free_too) & ~tri_load_rlx(&g->mark);
+    bits &= (in_use | c->free_too) & ~tri_load_rlx(&g->mark);
+    uint64_t disowned = tri_bitgroup_disowned(g, in_use) & c->disowned;
     if (bits) bits &= ~tri_fetch_or_rlx(&g->mark, bits);
     for (unsigned k = i; bits && k < end; k++) {
       uint64_t bit = (uint64_t)1 << (f[k].index % 64);
-      if (bits & bit) gather(ret, &f[k], in_use);
+      if (bits & bit) gather(ret, &f[k], in_use, disowned);
       bits &= ~bit; /* the same slot may come again */
     }
   }
@@ -143,9 +146,9 @@ TRI_NOINLINE void tri_candidates_mark(struct tri_candidates *c) {
   gathered.bytes = 0;
   c->n = 0;
   if (c->shared) {
-    mark_beside_others(&gathered, found, n, c->free_too);
+    mark_beside_others(c, &gathered, found, n);
   } else {
-    mark_alone(&gathered, found, n, c->free_too);
+    mark_alone(c, &gathered, found, n);
   }
   c->m->marked_bytes += gathered.bytes;
   tri_work_put_many(&c->m->work, gathered.grey, gathered.n);

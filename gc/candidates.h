@@ -17,6 +17,7 @@ struct tri_candidates {
   struct tri_marker *m;
   uintptr_t base, used; /* the range that a word must point into */
   uint64_t free_too;    /* all ones: free slots are marked, too [MARK-5] */
+  uint64_t disowned;    /* all ones: what is disowned is marked and not scanned [MARK-6] */
   bool shared;          /* somebody else sets mark bits meanwhile */
   unsigned n;           /* below TRI_CANDIDATES between calls */
   uintptr_t word[TRI_CANDIDATES_ROOM + TRI_SCAN_SLACK];

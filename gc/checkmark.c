@@ -23,6 +23,7 @@
 #include "gc/slot.h"
 #include "gc/types.h"
 #include "internal/check.h"
+#include "internal/state.h"
 
 #define SPARSE_BYTES ((size_t)64 << 10)
 
@@ -55,13 +56,17 @@ _Noreturn static void unmarked(const struct tri_slot *s, uintptr_t word, uintptr
             of ? " of type " : "", of ? of->name : "", (void *)holder, (void *)word);
 }
 
+static bool is_disowned(const struct tri_slot *s) {
+  return tri_state.disowning && (tri_bitgroup_disowned(s->group, tri_bitgroup_alloc(s->group)) & s->bit) != 0;
+}
+
 static void visit(uintptr_t word, uintptr_t holder, const char *kind) {
   struct tri_slot s;
   if (!tri_slot_find(word, &s) || !tri_slot_in_use(&s)) return;
   uintptr_t object = tri_slot_start(&s);
   if (test_and_set(object)) return;
   if (!(tri_load_rlx(&s.group->mark) & s.bit)) unmarked(&s, word, holder, kind);
-  if (!tri_mspan_noscan(s.span)) chk.stack[chk.depth++] = object;
+  if (!tri_mspan_noscan(s.span) && !is_disowned(&s)) chk.stack[chk.depth++] = object;
 }
 
 typedef uintptr_t __attribute__((may_alias)) tri_scan_word;

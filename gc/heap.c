@@ -229,6 +229,16 @@ static void free_foreign(void *p, const char *caller) {
   }
 }
 
+/* With free=ignore: what only a freed object points to need not live on. Without it the pointers in garbage that
+ * something stale still points to would chain all garbage to come ([MARK-6] of gc/mark.c). A thread that is not
+ * registered may hold a pointer that nobody sees, so that the slot is another's by now. */
+static void disown(void *p) {
+  struct tri_slot s;
+  if (!tri_state.disowning || is_foreign(p) || !tri_thread_is_registered(tri_self)) return;
+  if (tri_slot_find((uintptr_t)p, &s) && tri_slot_start(&s) == (uintptr_t)p && tri_slot_in_use(&s))
+    tri_bitgroup_disown(s.group, s.bit);
+}
+
 void tri_heap_free_slow(void *p, const char *caller) {
   if (!p) return;
   int saved_errno = errno;
@@ -236,7 +246,7 @@ void tri_heap_free_slow(void *p, const char *caller) {
   if (tri_emergency_owns(p)) {
     tri_emergency_free(p);
   } else if (tri_heap_free_ignored) {
-    return;
+    disown(p);
   } else if (is_foreign(p)) {
     free_foreign(p, caller);
   } else if (!tri_thread_is_registered(t) || !tri_runtime_enter(t)) {

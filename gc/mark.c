@@ -24,6 +24,10 @@
  *   [MARK-5] with the page barrier, before the last stop free slots are marked and scanned like others: one may be
  * handed out later, while the word that points to it stays as it is, on a page that nobody writes to. Spans born
  * meanwhile are marked whole (alloc/mcentral.c).
+ *   [MARK-6] free=ignore with malloc replaced: what the program called free for is marked where something still points
+ *            to it, but not scanned; no program that frees rightly reads on there. Whatever it took out of the object
+ *            before, it has in a root or in a page that the last stop looks at; the hybrid barrier has no such stop,
+ *            so nothing is disowned there.
  *
  * No locks. Mark bits: relaxed fetch-or, or a plain store when one marker alone sets any, since no thread shades
  * meanwhile (each acts only on bits that it set itself; the end of marking is an acquire/release on `idle`). Idle
@@ -104,11 +108,22 @@ struct hand {
   struct tri_candidates candidates;
 };
 
+static uint64_t disowned_mask(void) {
+  return tri_state.disowning ? UINT64_MAX : 0;
+}
+
+/* Marked slots whose contents count. */
+static uint64_t marks_to_scan(const struct tri_bitgroup *g) {
+  uint64_t disowned = tri_bitgroup_disowned(g, tri_bitgroup_alloc(g)) & disowned_mask();
+  return tri_load_rlx(&g->mark) & ~disowned;
+}
+
 static void init_hand(struct hand *h, struct tri_marker *m) {
   h->m = h->candidates.m = m;
   h->candidates.base = tri_heap_range.base;
   h->candidates.used = round_used;
   h->candidates.free_too = free_too;
+  h->candidates.disowned = disowned_mask();
   h->candidates.shared = marks_are_shared;
   h->candidates.n = 0;
   h->careful = tri_roots_any_protected();
@@ -343,7 +358,7 @@ static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, ui
   uint32_t last = tri_mspan_index(s, hi - 1);
   if (last >= s->nelems) last = s->nelems - 1;
   for (uint32_t i = tri_mspan_index(s, lo); i <= last; i++) {
-    uint64_t marks = tri_load_rlx(&s->bits[i / 64].mark) >> (i % 64);
+    uint64_t marks = marks_to_scan(&s->bits[i / 64]) >> (i % 64);
     if (!marks) {
       i |= 63;
       continue;
@@ -357,7 +372,7 @@ static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, ui
 
 /* A large object may have pages among them that were never touched or that cannot be read. */
 static void scan_marked_large(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
-  if (!(tri_load_rlx(&s->bits[0].mark) & 1)) return;
+  if (!(marks_to_scan(&s->bits[0]) & 1)) return;
   h->run_of = whole_slot(s, 0);
   if (!tri_pages_each(lo, hi, false, scan_run, h)) scan_readable_part(h, h->run_of, lo, hi);
 }
@@ -654,7 +669,7 @@ static void regrey_span(struct tri_mspan *s, void *hand) {
   struct hand *h = hand;
   if (tri_mspan_noscan(s)) return;
   for (uint32_t g = 0; g < s->ngroups; g++)
-    for (uint64_t b = tri_load_rlx(&s->bits[g].mark); b; b &= b - 1) {
+    for (uint64_t b = marks_to_scan(&s->bits[g]); b; b &= b - 1) {
       scan_other(h, tri_types_grey(s, g * 64 + (uint32_t)__builtin_ctzll(b)));
       drain(h);
     }

@@ -115,6 +115,7 @@ static void apply_settings(void) {
   }
   tri_state.clobberfree = config.clobberfree > 0;
   tri_heap_free_ignored = config.collect && config.free_mode == TRI_FREE_IGNORE;
+  tri_state.disowning = tri_heap_free_ignored && tri_malloc_mode;
   tri_collector_set_stress(config.collect ? config.stress_bytes : 0);
   reserve_ballast();
   tri_stop_init(config.signal);

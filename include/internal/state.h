@@ -29,6 +29,7 @@ struct tri_state {
   tri_aword total_alloc; /* bytes handed out since the start, rounded to groups of slots */
   /* Settings, constant after start-up except in tests. */
   bool clobberfree;
+  bool disowning; /* free is ignored, but disowns; set once, before the first collection */
 };
 
 extern struct tri_state tri_state TRI_INTERNAL;
