@@ -6,6 +6,7 @@
 #define TRI_ALLOC_MCACHE_H
 
 #include "alloc/mspan.h"
+#include "internal/check.h"
 
 enum { TRI_MCACHE_HINTS = 16 };
 
@@ -77,8 +78,9 @@ TRI_INLINE uintptr_t tri_mcache_hint_slot(uint64_t slot) {
 /* A free slot of a group of the class of h is in the program's hands. */
 TRI_INLINE void tri_mcache_hand_out(struct tri_mcache *c, const struct tri_mcache_hot *h, struct tri_bitgroup *g,
                                     uint64_t bit) {
-  g->reclaimed &= ~bit;
-  tri_store_rel((tri_aword *)&g->alloc, g->alloc | bit); /* [SPAN-4] */
+  if (tri_load_rlx(&g->reclaimed) & bit) tri_bitgroup_take_up(g, bit);
+  tri_assert(!(tri_load_rlx(&g->reclaimed) & bit)); /* [SPAN-4] */
+  tri_store_rel((tri_aword *)&g->alloc, g->alloc | bit);
   c->live_delta += (int64_t)h->size;
 }
 

@@ -7,6 +7,7 @@
 
 #include "alloc/sizeclass.h"
 #include "internal/atomic.h"
+#include "internal/state.h"
 
 /*
  * The bits of 64 slots, side by side so that malloc and free touch one cache line.
@@ -15,7 +16,7 @@
  *   mark       1: reached in this cycle. Any marker, fetch-or.
  *   rfree      1: freed by a thread that does not own the span. Any thread, fetch-or; owner or sweeper collects.
  * Where free is ignored, a slot in use with its reclaimed bit set is disowned: free was called for it. Any thread sets
- * it, fetch-or; when a plain store of the owner's or the sweeper's undoes that, a hint is lost, no more. See [SPAN-4].
+ * it, fetch-or; when the sweeper's plain store undoes that, a hint is lost, no more. See [SPAN-4].
  */
 struct tri_bitgroup {
   uint64_t alloc;
@@ -27,6 +28,14 @@ struct tri_bitgroup {
 /* Slots in use, as another thread than the owner may read it: what was done before they were handed out is seen. */
 TRI_INLINE uint64_t tri_bitgroup_alloc(const struct tri_bitgroup *g) {
   return tri_load_acq((const tri_aword *)&g->alloc);
+}
+/* A slot that was reclaimed is about to be handed out. Other threads may be disowning its neighbours. Owner only. */
+TRI_INLINE void tri_bitgroup_take_up(struct tri_bitgroup *g, uint64_t bit) {
+  if (tri_unlikely(tri_state.disowning)) {
+    tri_fetch_and_acq_rel(&g->reclaimed, ~bit);
+  } else {
+    g->reclaimed &= ~bit;
+  }
 }
 TRI_INLINE void tri_bitgroup_disown(struct tri_bitgroup *g, uint64_t bit) {
   tri_fetch_or_rlx(&g->reclaimed, bit);

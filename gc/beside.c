@@ -46,6 +46,7 @@
 #include "internal/check.h"
 #include "internal/race.h"
 #include "internal/state.h"
+#include "pacer/arith.h"
 #include "pacer/lead.h"
 
 /* So few pages are not worth another round. */
@@ -68,6 +69,8 @@ static enum tri_stacks stacks; /* how the first stop lists them */
 static unsigned availability;  /* of the page barrier; decided once */
 static struct tri_page_policy policy;
 static uintptr_t tracked_end;
+static uintptr_t old_end;      /* of the heap when the cycle began: beyond it nothing was protected at first */
+static uint64_t faulted_bytes; /* found written to below that */
 static struct tri_beside_stats stats;
 /* Pacing, while marking beside the program. */
 static tri_aword paced_from TRI_CACHE_ALIGNED; /* live bytes when marking began; 0: nothing is paced */
@@ -153,7 +156,8 @@ bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
   stats = (struct tri_beside_stats){0};
   if (hybrid) return true;
   if (!wanted(config, malloc_replaced)) return false;
-  tracked_end = used_end();
+  tracked_end = old_end = used_end();
+  faulted_bytes = 0;
   stats = (struct tri_beside_stats){.tracked_bytes = tracked_end - tri_heap_range.base};
   all_dirty = false;
   return tri_page_track(tri_heap_range.base, tracked_end);
@@ -176,6 +180,7 @@ struct listing {
 static void list_run(uintptr_t lo, uintptr_t hi, void *listing) {
   struct listing *l = listing;
   l->bytes += hi - lo;
+  faulted_bytes += tri_sub_sat(tri_min(hi, old_end), lo);
   l->complete = l->complete && tri_roots_add_dirty(lo, hi);
 }
 
@@ -272,10 +277,10 @@ bool tri_beside_prepare_last(void) {
   return ok;
 }
 
-static uint64_t written_pages(void) {
-  uint64_t bytes = 0;
-  for (unsigned i = 0; i < stats.rounds; i++) bytes += stats.dirty_bytes[i];
-  return bytes / tri_os_page_size();
+/* Without those that nobody had protected. After a loss nothing is known; the stop was as long as it was. */
+static uint64_t written_pages(uint64_t last_bytes) {
+  if (!all_dirty) faulted_bytes += tri_sub_sat(last_bytes, used_end() - old_end);
+  return faulted_bytes / tri_os_page_size();
 }
 
 void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
@@ -286,7 +291,7 @@ void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
   struct tri_page_outcome outcome = {.mark_cpu_ns = all->cpu_ns,
                                      .markers = all->markers,
                                      .stop_ns = outrun ? UINT64_MAX : stop_ns,
-                                     .written_pages = written_pages()};
+                                     .written_pages = written_pages(all->dirty_bytes)};
   tri_page_policy_beside(&policy, &outcome);
 }
 

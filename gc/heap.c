@@ -230,13 +230,18 @@ static void free_foreign(void *p, const char *caller) {
 }
 
 /* With free=ignore: what only a freed object points to need not live on. Without it the pointers in garbage that
- * something stale still points to would chain all garbage to come ([MARK-6] of gc/mark.c). A thread that is not
- * registered may hold a pointer that nobody sees, so that the slot is another's by now. */
+ * something stale still points to would chain all garbage to come ([MARK-6] of gc/mark.c). Inside the runtime, so that
+ * no stop comes in between and the slot is not another's by the end, with pointers that count; a handler that has
+ * interrupted the runtime is not stopped either. A thread that is not registered may hold a pointer that nobody sees.
+ */
 static void disown(void *p) {
+  struct tri_thread *t = tri_self;
   struct tri_slot s;
-  if (!tri_state.disowning || is_foreign(p) || !tri_thread_is_registered(tri_self)) return;
+  if (!tri_state.disowning || is_foreign(p) || !tri_thread_is_registered(t)) return;
+  bool entered = tri_runtime_enter(t);
   if (tri_slot_find((uintptr_t)p, &s) && tri_slot_start(&s) == (uintptr_t)p && tri_slot_in_use(&s))
     tri_bitgroup_disown(s.group, s.bit);
+  if (entered) tri_runtime_leave(t);
 }
 
 void tri_heap_free_slow(void *p, const char *caller) {

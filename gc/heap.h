@@ -29,7 +29,7 @@ size_t tri_heap_usable(const void *p, const char *caller);
 /* p lies in the heap or in the emergency region. */
 bool tri_heap_owns(const void *p);
 
-/* free() does nothing: free=ignore. Set once. */
+/* free=ignore: free() frees nothing. Set once. */
 extern bool tri_heap_free_ignored TRI_INTERNAL;
 
 /* The rest of tri_heap_alloc_small, the calling thread being inside the runtime: no slot is at hand, or more is to be

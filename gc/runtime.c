@@ -173,7 +173,7 @@ static bool second_copy(void) {
 static void become_inert(void) {
   inert = true;
   config.collect = false;
-  tri_heap_free_ignored = false;
+  tri_heap_free_ignored = tri_state.disowning = false;
   tri_collector_set_stress(0);
   tri_store_rel(&tri_state.trigger, UINT64_MAX);
 }
