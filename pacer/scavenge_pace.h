@@ -11,7 +11,7 @@
 #define TRI_SCAVENGE_CPU_PERCENT 1
 #define TRI_SCAVENGE_QUANTUM ((uint64_t)64 << 10)
 #define TRI_SCAVENGE_WORK_MIN_NS ((int64_t)1000000)
-#define TRI_SCAVENGE_START_RATIO 0.001
+#define TRI_SCAVENGE_START_RATIO 0.01 /* Go: 0.001, so that a second goes by after the first millisecond */
 #define TRI_SCAVENGE_COOLDOWN_NS ((int64_t)5000000000)
 
 struct tri_scavenge_input {
