@@ -8,7 +8,7 @@
  *   drop         forgets what it kept               "ok"
  *   percent N    tri_set_gc_percent                 "ok"
  *   close        every descriptor from 3 on         "ok"
- *   take         opens files on 3 and all the numbers that it closed above 1000: "ok"
+ *   take         opens files on 3 and all the numbers that it closed above 100: "ok"
  *   taken        whether these are still there      "ok", "lost"
  *   fork         the child goes on, the parent waits for its end; "raw": by the bare system call  "PID"
  *   busy N       collects for N seconds beside the next commands                                  "ok"
@@ -23,7 +23,7 @@
 
 #include "support/probe.h"
 
-enum { MIB = 1 << 20, MOST_KEPT = 1024, MOST_METRICS = 64, TAKEN_FROM = 1000, MOST_FD = 16384 };
+enum { MIB = 1 << 20, MOST_KEPT = 1024, MOST_METRICS = 64, TAKEN_FROM = 100, MOST_FD = 16384 };
 
 static struct {
   void *(*alloc)(size_t);
