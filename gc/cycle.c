@@ -244,17 +244,17 @@ static void end_in_stop(bool listed) {
     if (tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK) abandon_mark();
     give_up_stw();
   }
-  if (!tri_hugepages_take_pages()) tri_pages_close();
+  tri_pages_close(!malloc_replaced || tri_hugepages_take_pages());
   cycle.t_end = tri_start_world();
 }
 
 /* The first stop: the only one, but when marking goes on beside the program. */
 TRI_NOINLINE static void begin_collection(void) {
-  cycle.t_start = tri_now_ns();
   cycle.expected_work = last_scanned_bytes;
-  tri_plan_cycle_begins(cycle.t_start);
   cycle.cons_mark = tri_plan_cons_mark();
   if (cycle.is_beside && tri_beside_is_hybrid()) tri_roots_prefetch();
+  cycle.t_start = tri_now_ns();
+  tri_plan_cycle_begins(cycle.t_start);
   stop();
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();

@@ -18,7 +18,8 @@
  * soon as somebody wants a cycle: a stop would wait for the thread. The collector thread is in a safe region meanwhile.
  *
  * The page map is the descriptor that the last cycle has opened in its stop, and left open for the pass: opened while
- * the program runs it would take a number that the program counts on. It is closed at the pass's end.
+ * the program runs it would take a number that the program counts on. With malloc replaced it is closed at the pass's
+ * end.
  *
  * Locks: the cycle's, around each look at the page map; the heap's, in tri_mheap_is_in_use. State is the collector
  * thread's; a fork's child begins without one, and with a pass of its own after its first cycle.
@@ -32,6 +33,7 @@
 #include "gc/cycle.h"
 #include "gc/pages.h"
 #include "gc/region.h"
+#include "gc/runtime.h"
 #include "gc/stop.h"
 #include "internal/check.h"
 #include "internal/clock.h"
@@ -91,7 +93,7 @@ static void begin_anew(uint64_t due_ns) {
   cursor = 0;
   refused = 0;
   tri_store_rlx(&pass_due, due_ns);
-  tri_pages_close();
+  tri_pages_close(!tri_malloc_mode);
 }
 
 /* A lock of the allocator may be held only where no stop can come. */

@@ -8,9 +8,12 @@
  *
  * The holder of the cycle's lock opens, with the world stopped, since a new descriptor takes the program's lowest
  * number for a moment, and closes; in between any marker may ask: the buffers are on its stack, and `no_scan` only ever
- * goes from 0 to 1. No locks, no allocation. The calls are raw, since the C library's are cancellation points. The
- * descriptor may meet a program that closes every number it finds: gone, the question has no answer. Forbidden: keeping
- * the descriptor beyond that lock.
+ * goes from 0 to 1. The caller may let the descriptor stay for the next time, since to open it takes a third of a short
+ * stop; it does not where the kernel cannot tell a forked child, for which it would be the parent's
+ * (internal/memory_id.h).
+ *
+ * No locks, no allocation. The calls are raw, since the C library's are cancellation points. The descriptor may meet a
+ * program that closes every number it finds: gone, the question has no answer.
  */
 #include "gc/pages.h"
 
@@ -22,6 +25,7 @@
 #include "alloc/os.h"
 #include "internal/atomic.h"
 #include "internal/hidden_fd.h"
+#include "internal/memory_id.h"
 #include "internal/pagemap.h"
 
 enum { SCAN_REGIONS = 64, PAGEMAP_WORDS = 256 };
@@ -47,9 +51,11 @@ static bool scan_knows_guards(void) {
 
 bool tri_pages_open(void) {
   int saved_errno = errno;
-  if (!tri_hidden_fd_is_ours(&pagemap))
+  if (!tri_hidden_fd_is_ours(&pagemap)) {
+    tri_hidden_fd_drop(&pagemap);
     pagemap =
         tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
+  }
   if (pagemap.fd >= 0 && tri_int_load_rlx(&guards) == GUARDS_UNKNOWN)
     tri_int_store_rlx(&guards, scan_knows_guards() ? GUARDS : NO_GUARDS);
   errno = saved_errno;
@@ -64,7 +70,8 @@ bool tri_pages_are_open(void) {
   return tri_hidden_fd_is_ours(&pagemap);
 }
 
-void tri_pages_close(void) {
+void tri_pages_close(bool may_stay) {
+  if (may_stay && tri_memory_id() != 0 && tri_hidden_fd_is_ours(&pagemap)) return;
   tri_hidden_fd_drop(&pagemap);
 }
 

@@ -6,7 +6,8 @@
 
 /* Opens what tri_pages_each needs; false when the kernel offers nothing. */
 bool tri_pages_open(void);
-void tri_pages_close(void);
+/* may_stay: the next tri_pages_open may find it open. */
+void tri_pages_close(bool may_stay);
 /* Still open, and ours. */
 bool tri_pages_are_open(void);
 /* After open: true when this kernel can make single pages unreadable without splitting a mapping (MADV_GUARD_INSTALL);

@@ -1,5 +1,6 @@
 /*
- * Descriptors that the program does not know of: high up, CLOEXEC, and known by device and inode.
+ * Descriptors that the program does not know of: high up, CLOEXEC, and known by device and inode, and by the memory
+ * that they were adopted in.
  *
  * System calls are made directly: the C library's wrappers are cancellation points, and our own library interposes some
  * of them. No locks; a struct belongs to one thread at a time. A foreign descriptor is never closed.
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "internal/memory_id.h"
 
 /* A high descriptor makes the kernel's table as long as its number; at 16384 that is 128 KiB, at a limit of 2^30 8 GiB.
  */
@@ -34,6 +37,7 @@ struct tri_hidden_fd tri_hidden_fd_adopt(int fd) {
   int saved_errno = errno;
   if (fd >= 0 && syscall(SYS_fstat, fd, &st) == 0) {
     h = (struct tri_hidden_fd){.fd = tri_fd_move_up(fd), .dev = st.st_dev, .ino = st.st_ino};
+    h.memory_id = tri_memory_id();
   } else if (fd >= 0) {
     syscall(SYS_close, fd);
   }
@@ -41,17 +45,21 @@ struct tri_hidden_fd tri_hidden_fd_adopt(int fd) {
   return h;
 }
 
-bool tri_hidden_fd_is_ours(const struct tri_hidden_fd *h) {
+static bool is_same_file(const struct tri_hidden_fd *h) {
   struct stat st;
+  return h->fd >= 0 && syscall(SYS_fstat, h->fd, &st) == 0 && st.st_dev == h->dev && st.st_ino == h->ino;
+}
+
+bool tri_hidden_fd_is_ours(const struct tri_hidden_fd *h) {
   int saved_errno = errno;
-  bool ours = h->fd >= 0 && syscall(SYS_fstat, h->fd, &st) == 0 && st.st_dev == h->dev && st.st_ino == h->ino;
+  bool ours = is_same_file(h) && h->memory_id == tri_memory_id();
   errno = saved_errno;
   return ours;
 }
 
 void tri_hidden_fd_drop(struct tri_hidden_fd *h) {
   int saved_errno = errno;
-  if (tri_hidden_fd_is_ours(h)) syscall(SYS_close, h->fd);
+  if (is_same_file(h)) syscall(SYS_close, h->fd);
   h->fd = -1;
   errno = saved_errno;
 }

@@ -11,6 +11,7 @@
 struct tri_hidden_fd {
   int fd; /* -1: none */
   uint64_t dev, ino;
+  uint64_t memory_id; /* of the process that adopted it */
 };
 
 #define TRI_HIDDEN_FD_NONE ((struct tri_hidden_fd){.fd = -1})
@@ -21,10 +22,10 @@ int tri_fd_move_up(int fd);
 
 /* Moves fd up and remembers what it refers to. fd may be -1. */
 struct tri_hidden_fd tri_hidden_fd_adopt(int fd);
-/* It still refers to the same file. Another thread may close it the next moment: what is done with it is checked, too.
- */
+/* It still refers to the same file, and was adopted in this memory: in a forked child it is not, where the kernel can
+ * tell (internal/memory_id.h). Another thread may close it the next moment: what is done with it is checked, too. */
 bool tri_hidden_fd_is_ours(const struct tri_hidden_fd *h);
-/* Closes it if it is ours, and forgets it. */
+/* Closes it if it refers to the same file, be it in a forked child, and forgets it. */
 void tri_hidden_fd_drop(struct tri_hidden_fd *h);
 
 #endif

@@ -1,11 +1,13 @@
 /* The list of mappings and which of their pages hold data, against mappings made here. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gc/maps.h"
@@ -148,7 +150,7 @@ static void pages_of(char *p, size_t from, size_t to, bool private_only) {
   runs.base = p;
   cr_assert(tri_pages_open());
   cr_assert(tri_pages_each((uintptr_t)p + from, (uintptr_t)p + to, private_only, add_run, NULL));
-  tri_pages_close();
+  tri_pages_close(false);
 }
 
 static void expect_pages(const char *expected) {
@@ -213,6 +215,25 @@ Test(maps, no_descriptor_is_left_open) {
   only_touched();
   after = dup(0);
   cr_assert_eq(after, before);
+}
+
+/* What the descriptor that stayed says of the child's memory is its parent's. */
+Test(maps, a_child_asks_about_its_own_pages) {
+  cr_assert(tri_pages_open());
+  tri_pages_close(true);
+  cr_assert(tri_pages_are_open());
+  char *p = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  int status = 0;
+  pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0L, 0L, 0L, 0L);
+  if (pid == 0) {
+    p[0] = p[3 * page] = 1;
+    pages_of(p, 0, PAGES * page, true);
+    _exit(runs.seen[0] == 1 && runs.seen[3] == 1 && runs.seen[1] == 0);
+  }
+  cr_assert_eq(waitpid(pid, &status, 0), pid);
+  cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  tri_pages_close(false);
+  cr_assert_not(tri_pages_are_open());
 }
 
 Test(maps, pages_need_an_open_file) {
