@@ -45,7 +45,6 @@ static struct tracker {
 } tracker = {.uffd = {.fd = -1}, .pagemap = {.fd = -1}};
 
 static bool open_uffd(struct tracker *t) {
-  tri_hidden_fd_drop(&t->uffd);
   int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
   if (fd < 0) return false;
   struct uffdio_api api = {.api = UFFD_API, .features = FEATURE_WP_ASYNC | UFFD_FEATURE_PAGEFAULT_FLAG_WP};

@@ -17,9 +17,8 @@
  * A thread that touches a huge page in the making waits for it, half a millisecond and more. That is why a step ends as
  * soon as somebody wants a cycle: a stop would wait for the thread. The collector thread is in a safe region meanwhile.
  *
- * The page map is the descriptor that the last cycle has opened in its stop, and left open for the pass: opened while
- * the program runs it would take a number that the program counts on. With malloc replaced it is closed at the pass's
- * end.
+ * The page map is the descriptor that the last cycle has opened in its stop, and left open: opened while the program
+ * runs it would take a number that the program counts on. With malloc replaced it is closed at the pass's end.
  *
  * Locks: the cycle's, around each look at the page map; the heap's, in tri_mheap_is_in_use. State is the collector
  * thread's; a fork's child begins without one, and with a pass of its own after its first cycle.
@@ -210,4 +209,5 @@ uint64_t tri_hugepages_step(bool (*stop)(void)) {
 void tri_hugepages_after_fork(void) {
   next_step_ns = last_ns = 0;
   begin_anew(0);
+  tri_pages_close(false);
 }

@@ -9,8 +9,8 @@
  * The holder of the cycle's lock opens, with the world stopped, since a new descriptor takes the program's lowest
  * number for a moment, and closes; in between any marker may ask: the buffers are on its stack, and `no_scan` only ever
  * goes from 0 to 1. The caller may let the descriptor stay for the next time, since to open it takes a third of a short
- * stop; it does not where the kernel cannot tell a forked child, for which it would be the parent's
- * (internal/memory_id.h).
+ * stop. It stays only where forked children can be told apart (internal/memory_id.h): what they inherit describes their
+ * parent. They do not close that, since they may share the table of descriptors.
  *
  * No locks, no allocation. The calls are raw, since the C library's are cancellation points. The descriptor may meet a
  * program that closes every number it finds: gone, the question has no answer.
@@ -33,6 +33,7 @@ enum { SCAN_REGIONS = 64, PAGEMAP_WORDS = 256 };
 enum { GUARDS_UNKNOWN, GUARDS, NO_GUARDS };
 
 static struct tri_hidden_fd pagemap = {.fd = -1};
+static bool was_lost;    /* once: the program closes what it finds, or its threads have descriptors of their own */
 static tri_aint no_scan; /* 1: this kernel has no PAGEMAP_SCAN */
 static tri_aint guards;  /* set by the first tri_pages_open */
 
@@ -52,7 +53,7 @@ static bool scan_knows_guards(void) {
 bool tri_pages_open(void) {
   int saved_errno = errno;
   if (!tri_hidden_fd_is_ours(&pagemap)) {
-    tri_hidden_fd_drop(&pagemap);
+    was_lost |= pagemap.fd >= 0 && pagemap.memory_id == tri_memory_id();
     pagemap =
         tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
   }
@@ -71,7 +72,7 @@ bool tri_pages_are_open(void) {
 }
 
 void tri_pages_close(bool may_stay) {
-  if (may_stay && tri_memory_id() != 0 && tri_hidden_fd_is_ours(&pagemap)) return;
+  if (may_stay && !was_lost && tri_memory_id() != 0 && tri_hidden_fd_is_ours(&pagemap)) return;
   tri_hidden_fd_drop(&pagemap);
 }
 

@@ -6,7 +6,7 @@
 
 /* Opens what tri_pages_each needs; false when the kernel offers nothing. */
 bool tri_pages_open(void);
-/* may_stay: the next tri_pages_open may find it open. */
+/* may_stay: it may also be left open for the next tri_pages_open. */
 void tri_pages_close(bool may_stay);
 /* Still open, and ours. */
 bool tri_pages_are_open(void);

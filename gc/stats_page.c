@@ -38,6 +38,7 @@
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/hidden_fd.h"
+#include "internal/memory_id.h"
 
 /* Not in older headers. */
 #define TRI_MFD_NOEXEC_SEAL 8u
@@ -132,8 +133,9 @@ void tri_stats_page_after_fork(void) {
   tri_hidden_fd_drop(&file);
 }
 
+/* A child in a namespace of its own may have its parent's number. */
 void tri_stats_page_keep_own(void) {
-  if (page && maker != own_pid()) tri_stats_page_after_fork();
+  if (page && (maker != own_pid() || file.memory_id != tri_memory_id())) tri_stats_page_after_fork();
 }
 
 static void write_figures(struct tri_stats_page *p) {

@@ -52,6 +52,11 @@
 #define PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
 #define RETRY_NS ((uint64_t)200 * 1000)
 #define MAX_RETRY_NS ((uint64_t)20 * 1000 * 1000)
+/* So long the runner only gives way to others on its CPU. Were it asleep, the CPU might go idle before the last thread
+ * has parked, and to wake an idle one takes as long as all else in a short stop, and more where a hypervisor is asked.
+ */
+#define AWAKE_NS ((uint64_t)100 * 1000)
+enum { SPINS = 200 };
 
 static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
@@ -247,19 +252,31 @@ static bool only_leaving_missing(unsigned request) {
   return true;
 }
 
+static bool all_have_acked(unsigned wanted, unsigned request) {
+  return tri_int_load_acq(&acks) >= wanted && all_parked(request);
+}
+
+static bool acked_soon(unsigned wanted, unsigned request, uint64_t start) {
+  for (unsigned spins = 0; spins < SPINS; spins++) {
+    if (all_have_acked(wanted, request)) return true;
+    tri_spin_pause();
+  }
+  while (tri_now_ns() - start < AWAKE_NS) {
+    if (all_have_acked(wanted, request)) return true;
+    syscall(SYS_sched_yield);
+  }
+  return false;
+}
+
 /* False: some leaving thread does not answer, perhaps because it waits for one that is parked. [STOP-4] */
 static bool wait_for_acks(unsigned wanted, unsigned request) {
   uint64_t start = tri_now_ns(), reported = 0;
-  for (unsigned spins = 0;; spins++) {
+  if (acked_soon(wanted, request, start)) return true;
+  for (unsigned tries = 0;; tries++) {
     unsigned n = tri_int_load_acq(&acks);
-    if (n >= wanted && all_parked(request)) return true;
-    if (spins < 200) {
-      tri_spin_pause();
-      continue;
-    }
     bool leaving;
-    wanted -= chase_leaving(request, spins % 256 == 0, &leaving);
-    if (tri_int_load_acq(&acks) >= wanted && all_parked(request)) return true;
+    wanted -= chase_leaving(request, tries % 256 == 255, &leaving);
+    if (all_have_acked(wanted, request)) return true;
     uint64_t waited = tri_now_ns() - start;
     if (leaving && waited > PATIENCE_NS && only_leaving_missing(request)) return false;
     tri_int_exchange_seq(&awaited, wanted);
