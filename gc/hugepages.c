@@ -208,6 +208,6 @@ uint64_t tri_hugepages_step(bool (*stop)(void)) {
 
 void tri_hugepages_after_fork(void) {
   next_step_ns = last_ns = 0;
+  tri_pages_after_fork();
   begin_anew(0);
-  tri_pages_close(false);
 }

@@ -28,12 +28,12 @@
 #include "internal/memory_id.h"
 #include "internal/pagemap.h"
 
-enum { SCAN_REGIONS = 64, PAGEMAP_WORDS = 256 };
+enum { SCAN_REGIONS = 64, PAGEMAP_WORDS = 256, MOST_LOSSES = 8 };
 
 enum { GUARDS_UNKNOWN, GUARDS, NO_GUARDS };
 
 static struct tri_hidden_fd pagemap = {.fd = -1};
-static bool was_lost;    /* once: the program closes what it finds, or its threads have descriptors of their own */
+static unsigned losses;  /* the program closes what it finds, or its threads have tables of their own */
 static tri_aint no_scan; /* 1: this kernel has no PAGEMAP_SCAN */
 static tri_aint guards;  /* set by the first tri_pages_open */
 
@@ -50,10 +50,14 @@ static bool scan_knows_guards(void) {
   return ioctl(pagemap.fd, TRI_PAGEMAP_SCAN, &a) >= 0;
 }
 
+static void note_loss(void) {
+  losses += pagemap.fd >= 0 && pagemap.memory_id == tri_memory_id();
+}
+
 bool tri_pages_open(void) {
   int saved_errno = errno;
   if (!tri_hidden_fd_is_ours(&pagemap)) {
-    was_lost |= pagemap.fd >= 0 && pagemap.memory_id == tri_memory_id();
+    note_loss();
     pagemap =
         tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
   }
@@ -72,7 +76,15 @@ bool tri_pages_are_open(void) {
 }
 
 void tri_pages_close(bool may_stay) {
-  if (may_stay && !was_lost && tri_memory_id() != 0 && tri_hidden_fd_is_ours(&pagemap)) return;
+  if (!tri_hidden_fd_is_ours(&pagemap)) {
+    note_loss();
+    pagemap.fd = -1;
+  } else if (!may_stay || losses > MOST_LOSSES || tri_memory_id() == 0) {
+    tri_hidden_fd_drop(&pagemap);
+  }
+}
+
+void tri_pages_after_fork(void) {
   tri_hidden_fd_drop(&pagemap);
 }
 

@@ -8,6 +8,8 @@
 bool tri_pages_open(void);
 /* may_stay: it may also be left open for the next tri_pages_open. */
 void tri_pages_close(bool may_stay);
+/* In a child that the C library's fork made: what it has inherited is closed. */
+void tri_pages_after_fork(void);
 /* Still open, and ours. */
 bool tri_pages_are_open(void);
 /* After open: true when this kernel can make single pages unreadable without splitting a mapping (MADV_GUARD_INSTALL);

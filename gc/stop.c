@@ -56,13 +56,16 @@
  * has parked, and to wake an idle one takes as long as all else in a short stop, and more where a hypervisor is asked.
  */
 #define AWAKE_NS ((uint64_t)100 * 1000)
-enum { SPINS = 200 };
+/* Whoever ran meanwhile was none of the program's threads on their way to parking: for some stops the runner sleeps. */
+#define SLICE_NS ((uint64_t)300 * 1000)
+enum { SPINS = 200, SLEEPY_STOPS = 64 };
 
 static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
 static tri_aint resumed; /* number of the latest stop that ended; threads wait on it */
 static tri_aint acks;    /* threads parked for the present stop; the runner waits on it */
 static tri_aint awaited; /* so many are enough to wake the runner; 0: it has not begun to wait */
+static unsigned sleepy;  /* so many stops yet in which the runner gives way to nobody; runner only */
 
 int tri_stop_signal(void) {
   return stop_signal;
@@ -256,22 +259,32 @@ static bool all_have_acked(unsigned wanted, unsigned request) {
   return tri_int_load_acq(&acks) >= wanted && all_parked(request);
 }
 
-static bool acked_soon(unsigned wanted, unsigned request, uint64_t start) {
+static bool all_ack_while_it_spins(unsigned wanted, unsigned request) {
   for (unsigned spins = 0; spins < SPINS; spins++) {
     if (all_have_acked(wanted, request)) return true;
     tri_spin_pause();
   }
-  while (tri_now_ns() - start < AWAKE_NS) {
+  return false;
+}
+
+static bool all_ack_while_it_gives_way(unsigned wanted, unsigned request) {
+  uint64_t start = tri_now_ns(), now = start;
+  while (sleepy == 0 && now - start < AWAKE_NS) {
     if (all_have_acked(wanted, request)) return true;
     syscall(SYS_sched_yield);
+    uint64_t before = now;
+    now = tri_now_ns();
+    if (now - before > SLICE_NS) sleepy = SLEEPY_STOPS + 1;
   }
-  return false;
+  if (sleepy > 0) sleepy--;
+  return all_have_acked(wanted, request);
 }
 
 /* False: some leaving thread does not answer, perhaps because it waits for one that is parked. [STOP-4] */
 static bool wait_for_acks(unsigned wanted, unsigned request) {
   uint64_t start = tri_now_ns(), reported = 0;
-  if (acked_soon(wanted, request, start)) return true;
+  if (all_ack_while_it_spins(wanted, request)) return true;
+  if (!only_leaving_missing(request) && all_ack_while_it_gives_way(wanted, request)) return true;
   for (unsigned tries = 0;; tries++) {
     unsigned n = tri_int_load_acq(&acks);
     bool leaving;
