@@ -7,9 +7,16 @@
  * not be marked, since nothing that the program has got hold of since the first stop is unmarked. Marked objects take
  * their place: each is taken for reachable, so that a pointer that was stored without tri_write shows at once.
  *
+ * For the hybrid barrier there is a second check, since an object may be lost that only a stack holds by the end. In
+ * the first stop, before anything is marked, all that is reachable is noted, and where from. Each of these objects must
+ * be marked in the end, or freed: who took the last pointer to it away had to shade it. So the slot that it was found
+ * in is the one that was overwritten without tri_write. What was garbage already in the first stop may still be pointed
+ * to by old words that are copied about: such an object need not be marked. With ragged stacks the first stop does not
+ * know what they hold: it notes what is reachable without them, and excuses nothing.
+ *
  * Of an object with a type the words that its bitmap names are visited, each asked for alone.
  *
- * The bits: one per 8 bytes of heap, in a mapping made for the check and dropped after it. The explicit stack is a
+ * The bits: one per 8 bytes of heap, in mappings made for the check and dropped after it. The explicit stack is a
  * mapping too, big enough for every object once. World stopped; no locks, no heap allocation.
  */
 #include "gc/checkmark.h"
@@ -32,21 +39,47 @@ static struct checker {
   uintptr_t *stack; /* objects found and not yet scanned */
   size_t depth;
   size_t seen_bytes, stack_bytes;
+  uintptr_t *from;  /* NULL, or in the first stop: where each object was found, by its number */
   uintptr_t object; /* whose words are visited, and its type; for others NULL */
   const struct tri_type_info *type;
 } chk;
+
+/* Of the first stop. An object's number is its distance from the heap's base in words. */
+static struct snapshot {
+  size_t words;     /* 0: there is none */
+  uint64_t *seen;   /* reachable */
+  uint64_t *in_use; /* allocated */
+  uintptr_t *from;  /* the slot that an object was found in, or 0 */
+  size_t from_bytes;
+  bool whole; /* stacks were looked at too */
+} snap;
 
 static void *map(size_t size) {
   void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return p == MAP_FAILED ? NULL : p;
 }
 
-static bool test_and_set(uintptr_t object) {
-  size_t i = (object - tri_heap_range.base) / 8;
-  uint64_t bit = (uint64_t)1 << (i % 64);
-  bool was = (chk.seen[i / 64] & bit) != 0;
-  chk.seen[i / 64] |= bit;
+static size_t number_of(uintptr_t object) {
+  return (object - tri_heap_range.base) / sizeof(uintptr_t);
+}
+
+static bool is_set(const uint64_t *bits, size_t i) {
+  return bits[i / 64] >> (i % 64) & 1;
+}
+
+static bool test_and_set(uint64_t *bits, size_t i) {
+  bool was = is_set(bits, i);
+  bits[i / 64] |= (uint64_t)1 << (i % 64);
   return was;
+}
+
+static bool is_marked(const struct tri_slot *s) {
+  return (tri_load_rlx(&s->group->mark) & s->bit) != 0;
+}
+
+static bool was_garbage(uintptr_t object) {
+  size_t i = number_of(object);
+  return snap.whole && i < snap.words && is_set(snap.in_use, i) && !is_set(snap.seen, i);
 }
 
 _Noreturn static void unmarked(const struct tri_slot *s, uintptr_t word, uintptr_t holder, const char *kind) {
@@ -64,8 +97,13 @@ static void visit(uintptr_t word, uintptr_t holder, const char *kind) {
   struct tri_slot s;
   if (!tri_slot_find(word, &s) || !tri_slot_in_use(&s)) return;
   uintptr_t object = tri_slot_start(&s);
-  if (test_and_set(object)) return;
-  if (!(tri_load_rlx(&s.group->mark) & s.bit)) unmarked(&s, word, holder, kind);
+  if (test_and_set(chk.seen, number_of(object))) return;
+  if (chk.from) {
+    chk.from[number_of(object)] = holder;
+  } else if (!is_marked(&s)) {
+    if (was_garbage(object)) return;
+    unmarked(&s, word, holder, kind);
+  }
   if (!tri_mspan_noscan(s.span) && !is_disowned(&s)) chk.stack[chk.depth++] = object;
 }
 
@@ -140,19 +178,103 @@ static void visit_marked(void) {
   for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, visit_marked_span, NULL);
 }
 
-void tri_checkmark_run(bool after_hybrid) {
+static bool begin_visits(void) {
   size_t used = tri_load_acq(&tri_heap_range.used_bytes);
   chk.seen_bytes = tri_align_up(used / 64 + 64, TRI_PAGE_SIZE);
   chk.stack_bytes = tri_align_up(used + 64, TRI_PAGE_SIZE);
   chk.depth = 0;
   chk.seen = map(chk.seen_bytes);
   chk.stack = map(chk.stack_bytes);
-  if (chk.seen && chk.stack) {
+  if (chk.seen && chk.stack) return true;
+  tri_warn("gccheckmark: no memory for the check; this cycle goes unchecked");
+  return false;
+}
+
+static void drop(void *mapping, size_t bytes) {
+  if (mapping) munmap(mapping, bytes);
+}
+
+static void end_visits(bool keep_seen) {
+  if (!keep_seen) drop(chk.seen, chk.seen_bytes);
+  drop(chk.stack, chk.stack_bytes);
+  chk.from = NULL;
+}
+
+static void note_in_use(struct tri_mspan *s, void *in_use) {
+  for (uint32_t i = 0; i < s->nelems; i++) {
+    const struct tri_bitgroup *g = &s->bits[i / 64];
+    if ((tri_bitgroup_alloc(g) & ~tri_load_rlx(&g->rfree)) >> (i % 64) & 1)
+      test_and_set(in_use, number_of(tri_mspan_slot(s, i)));
+  }
+}
+
+void tri_checkmark_begin(bool stacks_too) {
+  tri_checkmark_forget();
+  if (!begin_visits()) {
+    end_visits(false);
+    return;
+  }
+  uintptr_t *from = chk.from = map(chk.stack_bytes);
+  uint64_t *in_use = map(chk.seen_bytes);
+  if (from && in_use) {
+    visit_roots(stacks_too);
+    for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, note_in_use, in_use);
+    snap = (struct snapshot){chk.seen_bytes * 8, chk.seen, in_use, from, chk.stack_bytes, stacks_too};
+  } else {
+    drop(from, chk.stack_bytes);
+    drop(in_use, chk.seen_bytes);
+  }
+  end_visits(snap.words > 0);
+}
+
+void tri_checkmark_forget(void) {
+  if (snap.words == 0) return;
+  size_t bits_bytes = snap.words / 8;
+  drop(snap.seen, bits_bytes);
+  drop(snap.in_use, bits_bytes);
+  drop(snap.from, snap.from_bytes);
+  snap = (struct snapshot){0};
+}
+
+static bool is_lost(size_t number, struct tri_slot *ret) {
+  uintptr_t object = tri_heap_range.base + number * sizeof(uintptr_t);
+  return is_set(snap.seen, number) && tri_slot_find(object, ret) && tri_slot_in_use(ret) && !is_marked(ret);
+}
+
+_Noreturn static void overwritten(const struct tri_slot *s, uintptr_t slot, const struct tri_slot *holder) {
+  const struct tri_type_info *type = tri_types_info(s->span, s->index);
+  const struct tri_type_info *of = holder ? tri_types_info(holder->span, holder->index) : NULL;
+  tri_fatal(
+      "gccheckmark: object %p (%zu bytes)%s%s is reachable and unmarked; held by %s%s%s at %p when marking began, and "
+      "overwritten there with %p without tri_write",
+      (void *)tri_slot_start(s), s->span->elemsize, type ? " of type " : "", type ? type->name : "",
+      holder ? "an object" : "a root", of ? " of type " : "", of ? of->name : "", (void *)slot,
+      holder ? *(void *const volatile *)slot : NULL);
+}
+
+/* The object may be lost because its holder is: then that is to be named. */
+static void name_if_lost(size_t number) {
+  struct tri_slot s, holder;
+  if (!is_lost(number, &s)) return;
+  uintptr_t slot = snap.from[number];
+  bool in_heap = slot != 0 && tri_slot_find(slot, &holder);
+  if (in_heap && tri_slot_in_use(&holder) && !is_marked(&holder) &&
+      is_set(snap.seen, number_of(tri_slot_start(&holder))))
+    return;
+  overwritten(&s, slot, in_heap ? &holder : NULL);
+}
+
+static void check_snapshot(void) {
+  for (size_t w = 0; w < snap.words / 64; w++)
+    for (uint64_t b = snap.seen[w]; b; b &= b - 1) name_if_lost(w * 64 + (size_t)__builtin_ctzll(b));
+}
+
+void tri_checkmark_run(bool after_hybrid) {
+  if (after_hybrid) check_snapshot();
+  if (begin_visits()) {
     visit_roots(!after_hybrid);
     if (after_hybrid) visit_marked();
-  } else {
-    tri_warn("gccheckmark: no memory for the check; this cycle goes unchecked");
   }
-  if (chk.seen) munmap(chk.seen, chk.seen_bytes);
-  if (chk.stack) munmap(chk.stack, chk.stack_bytes);
+  end_visits(false);
+  tri_checkmark_forget();
 }

@@ -234,6 +234,7 @@ static void begin_mark(void) {
 static void abandon_mark(void) {
   tri_store_rel(&tri_state.born_marked_below, 0);
   tri_mark_forget();
+  tri_checkmark_forget();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_OFF);
 }
 
@@ -248,6 +249,16 @@ static void end_in_stop(bool listed) {
   cycle.t_end = tri_start_world();
 }
 
+/* For gccheckmark. Stacks that are left to their threads are listed once more, since they hold the same until then. */
+static bool list_first_roots(void) {
+  enum tri_stacks stacks = cycle.is_beside ? tri_beside_stacks() : TRI_STACKS_LISTED;
+  bool checked = settings->gccheckmark && cycle.is_beside && tri_beside_is_hybrid();
+  if (checked && stacks == TRI_STACKS_SELF && list_roots(TRI_STACKS_LISTED)) tri_checkmark_begin(true);
+  bool listed = list_roots(stacks);
+  if (checked && stacks != TRI_STACKS_SELF && listed) tri_checkmark_begin(stacks == TRI_STACKS_LISTED);
+  return listed;
+}
+
 /* The first stop: the only one, but when marking goes on beside the program. */
 TRI_NOINLINE static void begin_collection(void) {
   cycle.expected_work = last_scanned_bytes;
@@ -258,10 +269,11 @@ TRI_NOINLINE static void begin_collection(void) {
   stop();
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();
-  bool listed = list_roots(cycle.is_beside ? tri_beside_stacks() : TRI_STACKS_LISTED);
+  bool listed = list_first_roots();
   if (cycle.is_beside && (!listed || tri_roots_any_protected())) {
     cycle.is_beside = false;
     tri_scanstack_forget();
+    tri_checkmark_forget();
     listed = listed && list_roots(TRI_STACKS_LISTED);
   }
   if (listed) begin_mark();

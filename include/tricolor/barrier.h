@@ -3,10 +3,10 @@
  * one of its kin, so that marking may run beside it; after the hybrid barrier of Go (Dijkstra's and Yuasa's).
  *
  * What needs it: each store of a pointer, or over a pointer, in a scanned object that another pointer may lead to:
- * assignment, memmove, memset, struct copies, exchange. What does not: locals, thread-locals, stores into an object
- * that only this thread has seen since tri_alloc, plain data, and, but with TRICOLOR=stacks=ragged, globals and
- * registered ranges. Reading never needs anything. With the page barrier or a stopped world (malloc replaced,
- * barrier=stw) these are plain stores.
+ * assignment, memmove, memset, struct copies, exchange. What does not: locals, thread-locals, the first store into each
+ * field of an object that only this thread has seen since tri_alloc, plain data, and, but with TRICOLOR=stacks=ragged,
+ * globals and registered ranges. Reading never needs anything. With the page barrier or a stopped world (malloc
+ * replaced, barrier=stw) these are plain stores.
  *
  * None of these fails or sets errno. Any thread may call them at any time, a signal handler too; the first call in a
  * thread registers it. A handler must not leave by siglongjmp when it may have interrupted the library.
