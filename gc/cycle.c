@@ -253,6 +253,7 @@ static void end_in_stop(bool listed) {
 static bool list_first_roots(void) {
   enum tri_stacks stacks = cycle.is_beside ? tri_beside_stacks() : TRI_STACKS_LISTED;
   bool checked = settings->gccheckmark && cycle.is_beside && tri_beside_is_hybrid();
+  tri_checkmark_forget();
   if (checked && stacks == TRI_STACKS_SELF && list_roots(TRI_STACKS_LISTED)) tri_checkmark_begin(true);
   bool listed = list_roots(stacks);
   if (checked && stacks != TRI_STACKS_SELF && listed) tri_checkmark_begin(stacks == TRI_STACKS_LISTED);
