@@ -28,8 +28,6 @@
 #include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/slot.h"
-#include "gc/stacks.h"
-#include "gc/thread.h"
 #include "gc/types.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -211,20 +209,6 @@ static void note_in_use(struct tri_mspan *s, void *in_use) {
   }
 }
 
-static void pass_over(uintptr_t word, void *arg) {
-  struct tri_slot s;
-  if (tri_slot_find(word, &s) && tri_slot_in_use(&s)) test_and_set(chk.seen, number_of(tri_slot_start(&s)));
-}
-
-/* Of a stack in the heap the live part is a root. What lies in the dead part is overwritten by calls. */
-static void pass_over_stacks(void) {
-  tri_stacks_each_word(pass_over, NULL);
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
-    pass_over(t->sp, NULL);
-    pass_over(t->alt_base, NULL);
-  }
-}
-
 void tri_checkmark_begin(bool stacks_too) {
   if (!begin_visits()) {
     end_visits(false);
@@ -233,7 +217,6 @@ void tri_checkmark_begin(bool stacks_too) {
   uintptr_t *from = chk.from = map(chk.stack_bytes);
   uint64_t *in_use = map(chk.seen_bytes);
   if (from && in_use) {
-    pass_over_stacks();
     visit_roots(stacks_too);
     for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, note_in_use, in_use);
     snap = (struct snapshot){chk.seen_bytes * 8, chk.seen, in_use, from, chk.stack_bytes, stacks_too};
