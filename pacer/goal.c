@@ -10,6 +10,9 @@
  * not twofold. As soon as a cycle finds garbage the plain formula is back. A difference from Go on purpose: there
  * everything that dies is garbage.
  *
+ * A program that builds up what it needs and leaks everything from then on looks the same until the first cycle after:
+ * with more than 32 MiB marked, one that frees less than an eighth of what it allocates is not trusted.
+ *
  * A ballast counts as marked heap, so it moves the goal as a real one does in Go, and since it takes no memory it is
  * added to the goal by limit. With GOGC off, and where a goal does not fit 64 bits, it is UINT64_MAX: never.
  * [PACER-2] each goal >= heap_marked. Pure: no lock, no clock, no global.
@@ -26,29 +29,29 @@ static uint64_t grown_by_percent(const struct tri_goal_input *in) {
 }
 
 bool tri_goal_trusts_frees(const struct tri_goal_input *in) {
-  return in->frees_honoured && in->gc_percent >= 0 && in->heap_reclaimed <= in->heap_marked / 16;
+  if (!in->frees_honoured || in->gc_percent < 0 || in->heap_reclaimed > in->heap_marked / 16) return false;
+  return in->heap_marked <= TRI_TRUST_UNSEEN_MAX || in->freed >= in->allocated / 8;
 }
 
 static uint64_t trust_in_frees(const struct tri_goal_input *in) {
-  if (!tri_goal_trusts_frees(in)) return 0;
   uint64_t percent = in->gc_percent < 100 ? (uint64_t)in->gc_percent : 100;
   return tri_percent_of(in->heap_marked, 2 * percent);
 }
 
-uint64_t tri_goal_percent(const struct tri_goal_input *in) {
+static uint64_t by_percent(const struct tri_goal_input *in, bool trusted) {
   if (in->gc_percent < 0) return TRI_NO_LIMIT;
-  return tri_add_sat(grown_by_percent(in), trust_in_frees(in));
+  return tri_add_sat(grown_by_percent(in), trusted ? trust_in_frees(in) : 0);
+}
+
+uint64_t tri_goal_percent(const struct tri_goal_input *in) {
+  return by_percent(in, tri_goal_trusts_frees(in));
 }
 
 uint64_t tri_goal_after_frees(const struct tri_goal_input *in, uint64_t heap_live) {
   struct tri_goal_input now = *in;
   now.heap_marked = tri_min_u64(in->heap_marked, heap_live);
   /* The verdict of the last cycle stands, though there is less marked now. */
-  if (in->heap_reclaimed > in->heap_marked / 16)
-    now.frees_honoured = false;
-  else
-    now.heap_reclaimed = 0;
-  return tri_goal_percent(&now);
+  return by_percent(&now, tri_goal_trusts_frees(in));
 }
 
 uint64_t tri_goal_limit(const struct tri_memory *memory, uint64_t heap_marked) {

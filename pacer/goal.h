@@ -15,6 +15,8 @@ struct tri_goal_input {
   uint64_t globals_bytes;
   uint64_t heap_minimum;   /* at GOGC=100; it is scaled */
   uint64_t heap_reclaimed; /* what the last cycle found dead, without what the program freed itself */
+  uint64_t allocated;      /* between the last two cycles */
+  uint64_t freed;          /* of that or of what was there before, by the program, in the same time */
   int gc_percent;          /* negative: off */
   bool frees_honoured;     /* free() frees: heap_live falls with it */
 };
@@ -30,7 +32,9 @@ struct tri_memory {
 uint64_t tri_goal_percent(const struct tri_goal_input *in);
 uint64_t tri_goal_limit(const struct tri_memory *memory, uint64_t heap_marked);
 
-/* Frees are honoured, and the last cycle found next to nothing else dead. */
+/* Frees are honoured, the last cycle found next to nothing else dead, and either the program was seen freeing (an
+ * eighth of what it allocated) or the heap is no larger than this. */
+#define TRI_TRUST_UNSEEN_MAX ((uint64_t)32 << 20)
 bool tri_goal_trusts_frees(const struct tri_goal_input *in);
 
 /* The percent goal of a heap of which the program has freed so much since that only heap_live is left. */
