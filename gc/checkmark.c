@@ -12,7 +12,9 @@
  * be marked in the end, or freed: who took the last pointer to it away had to shade it. So the slot that it was found
  * in is the one that was overwritten without tri_write. What was garbage already in the first stop may still be pointed
  * to by old words that are copied about: such an object need not be marked. With ragged stacks the first stop does not
- * know what they hold: it notes what is reachable without them, and excuses nothing.
+ * know what they hold: it notes what is reachable without them, and excuses nothing. Where a stack lies in the heap,
+ * its dead part is passed over, since calls overwrite it, and threads' own stacks are roots or not, but no part of an
+ * object.
  *
  * Of an object with a type the words that its bitmap names are visited, each asked for alone.
  *
@@ -28,6 +30,8 @@
 #include "gc/pages.h"
 #include "gc/roots.h"
 #include "gc/slot.h"
+#include "gc/stacks.h"
+#include "gc/thread.h"
 #include "gc/types.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -40,6 +44,7 @@ static struct checker {
   size_t depth;
   size_t seen_bytes, stack_bytes;
   uintptr_t *from;  /* NULL, or in the first stop: where each object was found, by its number */
+  uint64_t *stale;  /* then too: words that are to be passed over, by their number */
   uintptr_t object; /* whose words are visited, and its type; for others NULL */
   const struct tri_type_info *type;
 } chk;
@@ -119,6 +124,7 @@ static void visit_range(uintptr_t lo, uintptr_t hi, bool stack, const char *kind
 }
 
 static bool may_be_pointer(uintptr_t word) {
+  if (chk.stale && is_set(chk.stale, number_of(word))) return false;
   if (!chk.type) return true;
   size_t i = (word - chk.object) % chk.type->size / sizeof(void *);
   return chk.type->tiled[i / 64] >> (i % 64) & 1;
@@ -199,6 +205,20 @@ static void end_visits(bool keep_seen) {
   if (!keep_seen) drop(chk.seen, chk.seen_bytes);
   drop(chk.stack, chk.stack_bytes);
   chk.from = NULL;
+  chk.stale = NULL;
+}
+
+static void note_stale(uintptr_t lo, uintptr_t hi, void *stale) {
+  struct tri_slot s;
+  if (!tri_slot_find(lo, &s)) return;
+  uintptr_t end = tri_min(hi, tri_heap_range.base + chk.seen_bytes * 8 * sizeof(uintptr_t));
+  for (uintptr_t word = tri_align_up(lo, sizeof word); word < end; word += sizeof word)
+    test_and_set(stale, number_of(word));
+}
+
+static void note_stale_stacks(void) {
+  tri_stacks_each_dead(note_stale, chk.stale);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) note_stale(t->stack_lo, t->stack_hi, chk.stale);
 }
 
 static void note_in_use(struct tri_mspan *s, void *in_use) {
@@ -215,8 +235,9 @@ void tri_checkmark_begin(bool stacks_too) {
     return;
   }
   uintptr_t *from = chk.from = map(chk.stack_bytes);
-  uint64_t *in_use = map(chk.seen_bytes);
-  if (from && in_use) {
+  uint64_t *in_use = map(chk.seen_bytes), *stale = chk.stale = map(chk.seen_bytes);
+  if (from && in_use && stale) {
+    note_stale_stacks();
     visit_roots(stacks_too);
     for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, note_in_use, in_use);
     snap = (struct snapshot){chk.seen_bytes * 8, chk.seen, in_use, from, chk.stack_bytes, stacks_too};
@@ -224,6 +245,7 @@ void tri_checkmark_begin(bool stacks_too) {
     drop(from, chk.stack_bytes);
     drop(in_use, chk.seen_bytes);
   }
+  drop(stale, chk.seen_bytes);
   end_visits(snap.words > 0);
 }
 

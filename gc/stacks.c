@@ -115,6 +115,10 @@ void tri_stacks_each(void (*fn)(uintptr_t, uintptr_t, void *), void *arg) {
   for (struct tri_stack *s = stacks; s; s = s->next) fn(used_from(s), s->hi, arg);
 }
 
+void tri_stacks_each_dead(void (*fn)(uintptr_t, uintptr_t, void *), void *arg) {
+  for (struct tri_stack *s = stacks; s; s = s->next) fn(s->lo, used_from(s), arg);
+}
+
 void tri_stacks_each_word(void (*fn)(uintptr_t, void *), void *arg) {
   for (struct tri_stack *s = stacks; s; s = s->next) {
     fn(s->lo, arg); /* the memory may be an object */

@@ -10,6 +10,8 @@
 uintptr_t tri_stacks_end_of(uintptr_t sp);
 /* Calls fn for the part of each that may hold pointers. */
 void tri_stacks_each(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg);
+/* Calls fn for the part of each that may not. */
+void tri_stacks_each_dead(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg);
 /* Calls fn for registers that were left behind. */
 void tri_stacks_each_word(void (*fn)(uintptr_t word, void *), void *arg);
 
