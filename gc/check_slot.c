@@ -1,8 +1,8 @@
 /*
- * tri_check_slot: is a slot one that the collector looks into? Called by the inline stores of programs that are built
- * with TRICOLOR_CHECKED, before each; see tricolor/barrier.h. A pointer that is stored anywhere else keeps nothing
- * alive, and what it leads to may be gone at the next collection: such a program ends here, with one line, and not
- * later.
+ * tri_check_slot, tri_check_range: is a slot one that the collector looks into? Called by the stores of programs that
+ * are built with TRICOLOR_CHECKED, before each; see tricolor/barrier.h. A pointer that is stored anywhere else keeps
+ * nothing alive, and what it leads to may be gone at the next collection: such a program ends here, with one line, and
+ * not later.
  *
  * Taken for roots: objects, in words that may hold pointers, the calling thread's stack and thread-local storage,
  * declared stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is.
@@ -23,11 +23,11 @@
 
 static const char nowhere[] = "is neither in an object nor in a root";
 
-static const char *wrong_object(uintptr_t slot) {
+static const char *wrong_object(uintptr_t slot, bool by_type) {
   struct tri_slot s;
   if (!tri_slot_find(slot, &s) || !tri_slot_in_use(&s)) return "lies in free memory of the heap";
   if (tri_mspan_noscan(s.span)) return "lies in an object of tri_alloc_noscan";
-  const struct tri_type_info *type = tri_types_info(s.span, s.index);
+  const struct tri_type_info *type = by_type ? tri_types_info(s.span, s.index) : NULL;
   if (!type || tri_type_mask(type, (slot - tri_slot_start(&s)) % type->size / sizeof(void *)) & 1) return NULL;
   return "is a word that its object's type does not name";
 }
@@ -63,22 +63,34 @@ static bool is_data(uintptr_t slot) {
   return _dl_find_object((void *)slot, &found) == 0;
 }
 
-static const char *wrong_place(const struct tri_thread *t, uintptr_t slot) {
+static const char *wrong_place(const struct tri_thread *t, uintptr_t slot, bool by_type) {
   if (slot % sizeof(void *) != 0) return "is not aligned to 8";
-  if (slot - tri_heap_range.base < tri_heap_range.reserved_bytes) return wrong_object(slot);
+  if (slot - tri_heap_range.base < tri_heap_range.reserved_bytes) return wrong_object(slot, by_type);
   if (tri_malloc_mode || on_own_stack(t, slot) || is_data(slot)) return NULL;
   if (tri_roots_is_registered(slot) || tri_stacks_declared(slot)) return NULL;
   return nowhere;
 }
 
-void tri_check_slot(const void *slot) {
+static void check(const char *store, uintptr_t slot, bool by_type) {
   struct tri_thread *t = tri_enter_registered();
   if (!t) return;
-  const char *why = wrong_place(t, (uintptr_t)slot);
+  const char *why = wrong_place(t, slot, by_type);
   tri_runtime_leave(t);
-  if (why == nowhere && is_thread_local((uintptr_t)slot)) why = NULL;
+  if (why == nowhere && is_thread_local(slot)) why = NULL;
   if (why)
-    tri_fatal(
-        "tri_write: slot %p %s: what is stored there is not kept alive; see tri_roots_add, tri_alloc_uncollectable",
-        slot, why);
+    tri_fatal("%s: slot %p %s: what is stored there is not kept alive; see tri_roots_add, tri_alloc_uncollectable",
+              store, (void *)slot, why);
+}
+
+void tri_check_slot(const void *slot) {
+  check("tri_write", (uintptr_t)slot, true);
+}
+
+/* Words that are not whole hold no pointers. */
+void tri_check_range(const void *at, size_t size) {
+  uintptr_t first = tri_align_up((uintptr_t)at, sizeof(void *)),
+            last = ((uintptr_t)at + size) / sizeof(void *) * sizeof(void *);
+  if (first >= last) return;
+  check("tri_memmove", first, false);
+  check("tri_memmove", last - sizeof(void *), false);
 }

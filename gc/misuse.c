@@ -8,18 +8,24 @@
  */
 #include "gc/misuse.h"
 
+#include <string.h>
+
 #include "gc/maps.h"
 #include "internal/check.h"
 
 struct place {
   uintptr_t addr;
   struct tri_mapping mapping;
+  uintptr_t file_end; /* of the last mapping of a file before it */
   bool found;
 };
 
 static bool look(const struct tri_mapping *m, void *arg) {
   struct place *p = arg;
-  if (p->addr >= m->hi) return true;
+  if (p->addr >= m->hi) {
+    if (m->file) p->file_end = m->hi;
+    return true;
+  }
   if (p->addr >= m->lo) {
     p->mapping = *m;
     p->found = true;
@@ -45,7 +51,8 @@ static const char *describe(const void *p) {
   if (!place.found) return "an address that is not mapped";
   if (place.mapping.stack || (a > sp && a - sp < ((uintptr_t)1 << 20) && place.mapping.lo <= sp))
     return "a stack address";
-  if (place.mapping.file) return "static data or code of the program";
+  if (place.mapping.file || place.file_end == place.mapping.lo) return "static data or code of the program";
+  if (place.mapping.brk) return "memory of the C library's malloc";
   return "a mapping that is not the heap's";
 }
 
@@ -56,14 +63,22 @@ _Noreturn static void reclaimed(const void *p, size_t size, const char *caller) 
       caller, p, size);
 }
 
+static const char *what_for(const char *caller) {
+  return strstr(caller, "free") ? "double free" : "used after free";
+}
+
 void tri_misuse_double_free(const void *p, const struct tri_mspan *s, const char *caller) {
-  tri_fatal("%s(%p): double free: the %zu-byte object is free already", caller, p, s->elemsize);
+  tri_fatal("%s(%p): %s: the %zu-byte object is free already", caller, p, what_for(caller), s->elemsize);
 }
 
 _Noreturn static void dead_pages(const void *p, const char *caller) {
-  if (tri_mheap_page_was_reclaimed((uintptr_t)p)) reclaimed(p, 0, caller);
+  if (tri_mheap_page_was_reclaimed((uintptr_t)p))
+    tri_fatal(
+        "%s(%p): the collector reclaimed the object and all around it earlier: it was reachable only through a hidden "
+        "pointer; run with TRICOLOR=collect=off, or register the place that holds it (tri_roots_add)",
+        caller, p);
   if (tri_mheap_page_was_freed((uintptr_t)p))
-    tri_fatal("%s(%p): double free: the object and all around it are free already", caller, p);
+    tri_fatal("%s(%p): %s: the object and all around it are free already", caller, p, what_for(caller));
   tri_fatal("%s(%p): not an object: a part of the heap that was never handed out", caller, p);
 }
 

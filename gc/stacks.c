@@ -21,6 +21,7 @@
 #include "alloc/fixalloc.h"
 #include "gc/enter.h"
 #include "gc/scanstack.h"
+#include "internal/check.h"
 #include "tricolor/tricolor.h"
 
 struct tri_stack {
@@ -61,6 +62,8 @@ tri_stack *tri_stack_register(void *low, size_t size) {
 
 static void take_out(struct tri_stack *s) {
   tri_lock_acquire(&stacks_lock);
+  if (s->hi == 0) tri_fatal("tri_stack_unregister(%p): unregistered already", (void *)s);
+  s->hi = 0;
   if (s->prev) {
     s->prev->next = s->next;
   } else {

@@ -36,11 +36,13 @@ extern TRI_API __thread struct tri_barrier tri_barrier_self __attribute__((tls_m
 TRI_API void tri_write_shade(void *slot, const void *value);
 
 /*
- * For programs that are built with -DTRICOLOR_CHECKED: tri_write and TRI_WRITE first look where they store. A slot that
- * is no place for a pointer (malloc's memory that is no registered range, freed objects, tri_alloc_noscan) ends the
- * program with one line. Costs a lock or two.
+ * For programs that are built with -DTRICOLOR_CHECKED: tri_write and all that is declared below first look where they
+ * store. A slot that is no place for a pointer (malloc's memory that is no registered range, freed objects,
+ * tri_alloc_noscan) ends the program with one line. Costs a lock or two. Ranges are looked at by their first and last
+ * word, whatever their type says of these.
  */
 TRI_API void tri_check_slot(const void *slot);
+TRI_API void tri_check_range(const void *at, size_t size);
 #ifdef TRICOLOR_CHECKED
 #define TRI_CHECK_SLOT(slot) tri_check_slot(slot)
 #else
@@ -79,6 +81,35 @@ TRI_API void tri_zero(void *to, size_t size);
 TRI_API void *tri_atomic_exchange(void *slot, const void *value);
 /* Sets *slot to `value` if it holds `expected`: 1, or 0 when it held something else. A full fence. */
 TRI_API int tri_atomic_cas(void *slot, const void *expected, const void *value);
+
+#ifdef TRICOLOR_CHECKED
+static inline void *tri_checked_memmove(void *to, const void *from, size_t size) {
+  tri_check_range(to, size);
+  return tri_memmove(to, from, size);
+}
+static inline void *tri_checked_memcpy(void *to, const void *from, size_t size) {
+  tri_check_range(to, size);
+  return tri_memcpy(to, from, size);
+}
+static inline void tri_checked_zero(void *to, size_t size) {
+  tri_check_range(to, size);
+  tri_zero(to, size);
+}
+static inline void *tri_checked_exchange(void *slot, const void *value) {
+  tri_check_slot(slot);
+  return tri_atomic_exchange(slot, value);
+}
+static inline int tri_checked_cas(void *slot, const void *expected, const void *value) {
+  tri_check_slot(slot);
+  return tri_atomic_cas(slot, expected, value);
+}
+#define tri_memmove tri_checked_memmove
+#define tri_memcpy tri_checked_memcpy
+#define tri_zero tri_checked_zero
+#define tri_atomic_exchange tri_checked_exchange
+#define tri_atomic_cas tri_checked_cas
+#endif
+
 /* Keeps an object alive up to here, when the compiler might see no use of its last pointer any more. */
 static inline __attribute__((always_inline)) void tri_keep_alive(const void *object) {
   __asm__ __volatile__("" : : "r"(object) : "memory");

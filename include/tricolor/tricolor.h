@@ -50,7 +50,8 @@ TRI_API void *tri_alloc_noscan(size_t size);
 TRI_API void *tri_alloc_uncollectable(size_t size);
 /*
  * Frees an object at once, by its first byte; NULL is allowed. The collector would do it anyway. A pointer that is not
- * the start of a live object ends the program with one line.
+ * the start of a live object ends the program with one line, but with TRICOLOR=free=ignore, which leaves it to the
+ * collector and looks at nothing.
  */
 TRI_API void tri_free(void *object);
 /*

@@ -1,6 +1,6 @@
 /*
  * A program built with TRICOLOR_CHECKED: stores into objects, roots and stacks pass, and each wrong place ends the
- * program with one line that says what is wrong with it.
+ * program with one line that says what is wrong with it, whichever of the stores it is.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -29,6 +29,46 @@ static void *freed_object(void) {
   return p;
 }
 
+static void *const nothing[8];
+
+static void by_write(void *slot) {
+  tri_write(slot, NULL);
+}
+static void by_memmove(void *slot) {
+  tri_memmove(slot, nothing, 20);
+}
+static void by_memcpy(void *slot) {
+  tri_memcpy(slot, nothing, 32);
+}
+static void by_zero(void *slot) {
+  tri_zero(slot, 32);
+}
+static void by_assign(void *slot) {
+  TRI_ASSIGN((void **)slot, nothing);
+}
+static void by_exchange(void *slot) {
+  tri_atomic_exchange(slot, NULL);
+}
+static void by_cas(void *slot) {
+  tri_atomic_cas(slot, NULL, NULL);
+}
+static void (*const stores[])(void *) = {by_write, by_memmove, by_memcpy, by_zero, by_assign, by_exchange, by_cas};
+enum { STORES = sizeof stores / sizeof stores[0] };
+
+/* These may meet the type's other words, and bytes at either end that are no whole word. */
+static void copy_rightly(void *registered) {
+  struct typed *t = tri_alloc_typed(&typed_type, 3), other = {.pointer = t};
+  unsigned char *bytes = tri_alloc_noscan(16);
+  TRI_ASSIGN(&t[2], &other);
+  CHECK(t[2].pointer == t, "TRI_ASSIGN");
+  tri_memcpy(&other, t, sizeof other);
+  tri_zero(t, 3 * sizeof *t);
+  CHECK(!t[2].pointer && !other.pointer, "tri_zero");
+  tri_memmove(registered, nothing, sizeof nothing);
+  tri_memcpy(bytes + 1, "letters", 7);
+  CHECK(memcmp(bytes, "\0letters", 8) == 0, "tri_memcpy");
+}
+
 static const struct {
   const char *says;
   int kind;
@@ -53,13 +93,13 @@ static void *wrong_slot(int kind) {
   }
 }
 
-static void must_die(int kind, const char *says) {
+static void must_die(void (*store)(void *), int kind, const char *says) {
   int out[2], status = 0;
   CHECK(pipe(out) == 0, "pipe");
   pid_t pid = fork();
   if (pid == 0) {
     dup2(out[1], 2);
-    tri_write(wrong_slot(kind), NULL);
+    store(wrong_slot(kind));
     _exit(0);
   }
   close(out[1]);
@@ -85,7 +125,10 @@ int main(void) {
                     tri_alloc_uncollectable(8),
                     &((struct typed *)tri_alloc_typed(&typed_type, 3))[2].pointer};
   for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) tri_write(right[i], object);
-  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) must_die(wrong[i].kind, wrong[i].says);
+  copy_rightly(registered);
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) must_die(by_write, wrong[i].kind, wrong[i].says);
+  for (size_t i = 1; i < STORES; i++)
+    for (size_t j = 1; j < 4; j++) must_die(stores[i], wrong[j].kind, wrong[j].says);
   puts("ok");
   return 0;
 }
