@@ -16,6 +16,12 @@
  * its dead part is passed over, since calls overwrite it, and threads' own stacks are roots or not, but no part of an
  * object.
  *
+ * What a root held is not held against the markers, but what an object held that it led to is. A slot on a stack needs
+ * no tri_write, and may change before it is marked: a thread scans its own stack a moment after others run again, a
+ * thread that nobody knows yet writes its number to its maker's stack, and into the stacks of sleepers and into globals
+ * the C library and the kernel write in a stopped world (a result of pthread_join, what is read). With ragged stacks
+ * globals and the like need tri_write: these count, unless somebody sleeps.
+ *
  * Of an object with a type the words that its bitmap names are visited, each asked for alone.
  *
  * The bits: one per 8 bytes of heap, in mappings made for the check and dropped after it. The explicit stack is a
@@ -28,6 +34,7 @@
 #include "alloc/mcentral.h"
 #include "alloc/ownmap.h"
 #include "gc/pages.h"
+#include "gc/region.h"
 #include "gc/roots.h"
 #include "gc/slot.h"
 #include "gc/stacks.h"
@@ -36,6 +43,8 @@
 #include "internal/check.h"
 #include "internal/state.h"
 
+/* Where an object was found that is not held against the markers. */
+#define UNSURE ((uintptr_t)1)
 #define SPARSE_BYTES ((size_t)64 << 10)
 
 static struct checker {
@@ -45,6 +54,7 @@ static struct checker {
   size_t seen_bytes, stack_bytes;
   uintptr_t *from;  /* NULL, or in the first stop: where each object was found, by its number */
   uint64_t *stale;  /* then too: words that are to be passed over, by their number */
+  bool unsure;      /* then: what roots hold may change before the markers look at it */
   uintptr_t object; /* whose words are visited, and its type; for others NULL */
   const struct tri_type_info *type;
 } chk;
@@ -54,7 +64,7 @@ static struct snapshot {
   size_t words;     /* 0: there is none */
   uint64_t *seen;   /* reachable */
   uint64_t *in_use; /* allocated */
-  uintptr_t *from;  /* the slot that an object was found in, or 0 */
+  uintptr_t *from;  /* the slot that an object was found in; 0: none; UNSURE */
   size_t from_bytes;
   bool whole; /* stacks were looked at too */
 } snap;
@@ -104,7 +114,7 @@ static void visit(uintptr_t word, uintptr_t holder, const char *kind) {
   uintptr_t object = tri_slot_start(&s);
   if (test_and_set(chk.seen, number_of(object))) return;
   if (chk.from) {
-    chk.from[number_of(object)] = holder;
+    chk.from[number_of(object)] = chk.unsure ? UNSURE : holder;
   } else if (!is_marked(&s)) {
     if (was_garbage(object)) return;
     unmarked(&s, word, holder, kind);
@@ -157,9 +167,16 @@ static void drain(void) {
   chk.object = 0; /* with the library linked statically this is a root */
 }
 
+static void drain_from_root(void) {
+  bool unsure = chk.unsure;
+  chk.unsure = false;
+  drain();
+  chk.unsure = unsure;
+}
+
 static void visit_word(uintptr_t word, void *arg) {
   visit(word, 0, "a start argument, an epoll set or the uncollectable table");
-  drain();
+  drain_from_root();
 }
 
 static void visit_roots(bool stacks_too) {
@@ -167,9 +184,15 @@ static void visit_roots(bool stacks_too) {
   for (size_t i = 0; tri_roots_get(i, &r); i++) {
     if (r.dirty || r.untold || r.ask || (r.stack && !stacks_too)) continue;
     visit_range(r.lo, r.hi, r.stack, r.stack ? "a stack" : "a global or mapping");
-    drain();
+    drain_from_root();
   }
   tri_roots_each_word(visit_word, NULL);
+}
+
+static bool anybody_sleeps(void) {
+  for (const struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (tri_int_load_acq(&t->region) != TRI_REGION_OUT) return true;
+  return false;
 }
 
 static void visit_marked_span(struct tri_mspan *s, void *arg) {
@@ -206,6 +229,7 @@ static void end_visits(bool keep_seen) {
   drop(chk.stack, chk.stack_bytes);
   chk.from = NULL;
   chk.stale = NULL;
+  chk.unsure = false;
 }
 
 static void note_stale(uintptr_t lo, uintptr_t hi, void *stale) {
@@ -238,6 +262,7 @@ void tri_checkmark_begin(bool stacks_too) {
   uint64_t *in_use = map(chk.seen_bytes), *stale = chk.stale = map(chk.seen_bytes);
   if (from && in_use && stale) {
     note_stale_stacks();
+    chk.unsure = stacks_too || anybody_sleeps();
     visit_roots(stacks_too);
     for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, note_in_use, in_use);
     snap = (struct snapshot){chk.seen_bytes * 8, chk.seen, in_use, from, chk.stack_bytes, stacks_too};
@@ -279,6 +304,7 @@ static void name_if_lost(size_t number) {
   struct tri_slot s, holder;
   if (!is_lost(number, &s)) return;
   uintptr_t slot = snap.from[number];
+  if (slot == UNSURE) return;
   bool in_heap = slot != 0 && tri_slot_find(slot, &holder);
   if (in_heap && tri_slot_in_use(&holder) && !is_marked(&holder) &&
       is_set(snap.seen, number_of(tri_slot_start(&holder))))

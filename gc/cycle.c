@@ -274,6 +274,7 @@ static bool list_first_roots(void) {
   if (checked && stacks == TRI_STACKS_SELF && list_roots(TRI_STACKS_LISTED)) tri_checkmark_begin(true);
   bool listed = list_roots(stacks);
   if (checked && stacks != TRI_STACKS_SELF && listed) tri_checkmark_begin(stacks == TRI_STACKS_LISTED);
+  if (checked) TRI_RACE_POINT(NOTED);
   return listed;
 }
 

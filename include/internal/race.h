@@ -20,6 +20,7 @@ enum tri_race_place {
   TRI_RACE_REQUESTED,     /* the runner has asked a thread to stop, and not looked where it is */
   TRI_RACE_SIGNALS,       /* the runner is about to signal a thread that it has found outside of safe regions */
   TRI_RACE_STOPPED,       /* the runner: all threads are stopped */
+  TRI_RACE_NOTED,         /* the runner, gccheckmark: what is reachable is noted; no root is marked yet */
   TRI_RACE_FLIPPED,       /* the runner: the first stop is over; ragged stacks are grey */
   TRI_RACE_SCANNED,       /* the runner, hybrid barrier: so are the scans that it asks for; nothing is marked yet */
   TRI_RACE_HOLDS,         /* the runner holds a sleeper and has not scanned its stack */

@@ -631,6 +631,37 @@ static void scanned_asleep(void) {
   finish(CHILD);
 }
 
+/* gccheckmark=1: what a sleeper's stack held when it was noted is overwritten by the kernel before it is marked. */
+
+static void *volatile *sleepers_slot;
+
+static void have_x(struct actor *a) {
+  *a->mine = new_x(SEED);
+}
+
+static void read_over_mine(struct actor *a) {
+  sleepers_slot = a->mine;
+  CHECK(read(wake[0], (void *)a->mine, sizeof *a->mine) == sizeof *a->mine, "read");
+}
+
+static bool is_overwritten(void) {
+  return *sleepers_slot == NULL;
+}
+
+static void read_over_stack(void) {
+  CHECK(pipe(wake) == 0, "pipe");
+  act_now(WRITER, have_x);
+  begin(WRITER, read_over_mine);
+  CHECK(!becomes_within(&actors[WRITER].done, MOMENT_MS), "it does not sleep");
+  collect_to(TRI_RACE_NOTED);
+  CHECK(*sleepers_slot != NULL, "nothing to overwrite");
+  send_nothing();
+  for (uint64_t end = now_ms() + LONG_MS; !is_overwritten() && now_ms() < end;) nap();
+  CHECK(is_overwritten(), "the kernel did not write");
+  collect_from(TRI_RACE_NOTED);
+  finish(WRITER);
+}
+
 static const struct scenario scenarios[] = {
     {"write", by_write},
     {"assignment", by_assignment},
@@ -665,6 +696,7 @@ static const struct scenario scenarios[] = {
     {"argument from grey stack", argument_from_grey_stack},
     {"thread ends", thread_ends},
     {"scanned asleep", scanned_asleep},
+    {"read over stack", read_over_stack},
 };
 
 int main(int argc, char **argv) {
