@@ -14,7 +14,7 @@
  * to by old words that are copied about: such an object need not be marked. With ragged stacks the first stop does not
  * know what they hold: it notes what is reachable without them, and excuses nothing. Where a stack lies in the heap,
  * its dead part is passed over, since calls overwrite it, and threads' own stacks are roots or not, but no part of an
- * object.
+ * object. In the last stop no stack is part of an object: what was stored there meanwhile had no barrier.
  *
  * What a root held is not held against the markers, but what an object held that it led to is. A slot on a stack needs
  * no tri_write, and may change before it is marked: a thread scans its own stack a moment after others run again, a
@@ -53,7 +53,7 @@ static struct checker {
   size_t depth;
   size_t seen_bytes, stack_bytes;
   uintptr_t *from;  /* NULL, or in the first stop: where each object was found, by its number */
-  uint64_t *stale;  /* then too: words that are to be passed over, by their number */
+  uint64_t *stale;  /* NULL, or words that are to be passed over, by their number */
   bool unsure;      /* then: what roots hold may change before the markers look at it */
   uintptr_t object; /* whose words are visited, and its type; for others NULL */
   const struct tri_type_info *type;
@@ -227,6 +227,7 @@ static void drop(void *mapping, size_t bytes) {
 static void end_visits(bool keep_seen) {
   if (!keep_seen) drop(chk.seen, chk.seen_bytes);
   drop(chk.stack, chk.stack_bytes);
+  drop(chk.stale, chk.seen_bytes);
   chk.from = NULL;
   chk.stale = NULL;
   chk.unsure = false;
@@ -240,8 +241,10 @@ static void note_stale(uintptr_t lo, uintptr_t hi, void *stale) {
     test_and_set(stale, number_of(word));
 }
 
-static void note_stale_stacks(void) {
+/* `whole`: what is in use of the stacks that programs made, too. */
+static void note_stale_stacks(bool whole) {
   tri_stacks_each_dead(note_stale, chk.stale);
+  if (whole) tri_stacks_each(note_stale, chk.stale);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) note_stale(t->stack_lo, t->stack_hi, chk.stale);
 }
 
@@ -259,9 +262,10 @@ void tri_checkmark_begin(bool stacks_too) {
     return;
   }
   uintptr_t *from = chk.from = map(chk.stack_bytes);
-  uint64_t *in_use = map(chk.seen_bytes), *stale = chk.stale = map(chk.seen_bytes);
-  if (from && in_use && stale) {
-    note_stale_stacks();
+  uint64_t *in_use = map(chk.seen_bytes);
+  chk.stale = map(chk.seen_bytes);
+  if (from && in_use && chk.stale) {
+    note_stale_stacks(false);
     chk.unsure = stacks_too || anybody_sleeps();
     visit_roots(stacks_too);
     for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) tri_mcentral_each(c, note_in_use, in_use);
@@ -269,8 +273,8 @@ void tri_checkmark_begin(bool stacks_too) {
   } else {
     drop(from, chk.stack_bytes);
     drop(in_use, chk.seen_bytes);
+    tri_warn("gccheckmark: no memory to note what is reachable; in this cycle an overwritten slot goes unnamed");
   }
-  drop(stale, chk.seen_bytes);
   end_visits(snap.words > 0);
 }
 
@@ -320,6 +324,7 @@ static void check_snapshot(void) {
 void tri_checkmark_run(bool after_hybrid) {
   if (after_hybrid) check_snapshot();
   if (begin_visits()) {
+    if (after_hybrid && (chk.stale = map(chk.seen_bytes))) note_stale_stacks(true);
     visit_roots(!after_hybrid);
     if (after_hybrid) visit_marked();
   }

@@ -77,7 +77,6 @@ static struct cycle {
   /* t_mark to t_mark_done: marking, beside the program or not; before and after it the world was stopped. */
   uint64_t t_start, t_mark, t_mark_done, t_end;
   uint64_t heap_start, heap_end;
-  uint64_t allocated, freed;           /* by the program, since the cycle before */
   uint64_t roots_cpu_ns;               /* of the markers in the first stop */
   struct tri_assist_totals assist;     /* what threads of the program have marked */
   uint64_t black_bytes;                /* marked by others than the markers */
@@ -91,8 +90,6 @@ static struct cycle {
   bool told_swept; /* tell_swept has done its work */
 } cycle;
 static uint64_t last_scanned_bytes; /* by the cycle before */
-static uint64_t last_total_alloc;   /* when it ended */
-static uint64_t last_live;          /* what it left */
 
 static struct tri_cycle_stats stats; /* guarded by cycle_lock */
 /* A copy that can be had while a cycle runs: the holder of cycle_lock writes, and the version is odd meanwhile. */
@@ -106,11 +103,8 @@ static void set_phase(enum tri_phase from, enum tri_phase to) {
 }
 
 static void publish_plan(uint64_t marked, uint64_t reclaimed) {
-  struct tri_plan_input in = {.heap_marked = marked,
-                              .heap_reclaimed = reclaimed,
-                              .allocated = cycle.allocated,
-                              .freed = cycle.freed,
-                              .scanned_bytes = cycle.mark.scanned_bytes};
+  struct tri_plan_input in = {
+      .heap_marked = marked, .heap_reclaimed = reclaimed, .scanned_bytes = cycle.mark.scanned_bytes};
   tri_plan_publish(settings, &in);
 }
 
@@ -191,16 +185,6 @@ static void learn(void) {
   tri_plan_learn(&m);
 }
 
-/* When no thread's cache holds back what it has allocated. */
-static void count_frees_stw(uint64_t marked) {
-  uint64_t total = tri_load_rlx(&tri_state.total_alloc);
-  cycle.allocated = total - last_total_alloc;
-  uint64_t before = last_live + cycle.allocated;
-  cycle.freed = before > cycle.heap_end ? before - cycle.heap_end : 0;
-  last_total_alloc = total;
-  last_live = marked;
-}
-
 /* The rest of MARK, and TERMINATION; world stopped, roots listed. */
 static void mark_and_terminate(void) {
   bool hybrid = cycle.is_beside && tri_beside_is_hybrid();
@@ -218,7 +202,6 @@ static void mark_and_terminate(void) {
   uint64_t marked = cycle.mark.marked_bytes + settings->ballast_bytes;
   tri_store_rel(&tri_state.heap_live, marked);
   stats.heap_goal = tri_load_rlx(&tri_state.goal);
-  count_frees_stw(marked);
   publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
   if (settings->gcstoptheworld == 2) sweep_all();
   set_phase(TRI_PHASE_MARK_TERMINATION, TRI_PHASE_OFF);
@@ -478,7 +461,6 @@ static void tell_barrier(void) {
 static void correct_live(void) {
   uint64_t assumed = cycle.mark.marked_bytes, exact = tri_mcentral_swept_live_bytes();
   tri_fetch_add_rlx(&tri_state.heap_live, exact - assumed);
-  last_live += exact - assumed;
   uint64_t marked = exact + settings->ballast_bytes;
   publish_plan(marked, cycle.heap_end > marked ? cycle.heap_end - marked : 0);
 }

@@ -224,7 +224,7 @@ bool tri_heap_owns(const void *p) {
 static void free_foreign(void *p, const char *caller) {
   if (tri_runtime_inert()) {
     tri_mode_foreign_free(p);
-  } else if (!tri_mode_owns_malloc() || !tri_misuse_is_libc_memory(p)) {
+  } else if (!tri_malloc_mode || !tri_misuse_is_libc_memory(p)) {
     tri_misuse_bad_free(p, caller);
   }
 }

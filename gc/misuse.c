@@ -51,8 +51,8 @@ static const char *describe(const void *p) {
   if (!place.found) return "an address that is not mapped";
   if (place.mapping.stack || (a > sp && a - sp < ((uintptr_t)1 << 20) && place.mapping.lo <= sp))
     return "a stack address";
-  if (place.mapping.file || place.file_end == place.mapping.lo) return "static data or code of the program";
   if (place.mapping.brk) return "memory of the C library's malloc";
+  if (place.mapping.file || place.file_end == place.mapping.lo) return "static data or code of the program";
   return "a mapping that is not the heap's";
 }
 

@@ -144,8 +144,6 @@ void tri_plan_publish(const struct tri_config *config, const struct tri_plan_inp
                                             .globals_bytes = tri_roots_globals_bytes(),
                                             .heap_minimum = TRI_HEAP_MINIMUM,
                                             .heap_reclaimed = in->heap_reclaimed,
-                                            .allocated = in->allocated,
-                                            .freed = in->freed,
                                             .frees_honoured = frees_honoured};
   plan.scanned_bytes = in->scanned_bytes;
   plan.unswept_dead = in->heap_reclaimed == UINT64_MAX ? 0 : in->heap_reclaimed;

@@ -9,8 +9,6 @@ void tri_plan_init(bool frees_honoured);
 struct tri_plan_input {
   uint64_t heap_marked;    /* the ballast included */
   uint64_t heap_reclaimed; /* found dead, without what the program freed itself; UINT64_MAX: no cycle yet */
-  uint64_t allocated;      /* by the program since the cycle before, to a span's worth for each thread */
-  uint64_t freed;          /* by the program in the same time */
   uint64_t scanned_bytes;  /* to mark that much */
 };
 /* A cycle ended: stores goal and trigger to tri_state. By the holder of the cycle lock. */

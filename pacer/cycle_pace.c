@@ -40,8 +40,6 @@ void tri_pace_commit(struct tri_pace *p, uint64_t heap_live, bool sweep_done) {
       .globals_bytes = p->globals_bytes,
       .heap_minimum = p->settings.heap_minimum,
       .heap_reclaimed = p->heap_reclaimed,
-      .allocated = p->allocated,
-      .freed = p->freed,
       .gc_percent = p->settings.gc_percent,
       .frees_honoured = p->settings.frees_honoured,
   };
@@ -96,8 +94,6 @@ void tri_pace_end(struct tri_pace *p, const struct tri_memory *memory, const str
   p->last_heap_goal = tri_pace_plan(p, memory).heap_goal;
   p->heap_marked = end->heap_marked;
   p->heap_reclaimed = end->heap_reclaimed;
-  p->allocated = end->allocated;
-  p->freed = end->freed;
   p->heap_work = end->heap_work;
   p->stack_work = end->stack_work;
   p->triggered = NO_CYCLE;

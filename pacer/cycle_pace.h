@@ -22,7 +22,6 @@ struct tri_pace {
   /* Of the last cycle. */
   uint64_t heap_marked;
   uint64_t heap_reclaimed;
-  uint64_t allocated, freed;
   uint64_t heap_work;
   uint64_t stack_work;
   uint64_t globals_bytes; /* kept up to date by the caller */
@@ -51,7 +50,6 @@ struct tri_pace_end {
   uint64_t heap_live;
   uint64_t heap_marked; /* with what was allocated black */
   uint64_t heap_reclaimed;
-  uint64_t allocated, freed; /* since the cycle before */
   uint64_t heap_work;
   uint64_t stack_work;
   uint64_t globals_work;

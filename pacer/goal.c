@@ -6,12 +6,10 @@
  *
  * Where free() is honoured, live bytes fall with it, and a program that frees what it uses grows only because it needs
  * more. A cycle that found next to nothing dead (under 1/16 of what it marked) says so, and the goal moves up by two
- * more times the marked bytes (scaled by GOGC below 100): at GOGC=100 the heap is looked at after it grew fourfold and
- * not twofold. As soon as a cycle finds garbage the plain formula is back. A difference from Go on purpose: there
- * everything that dies is garbage.
- *
- * A program that builds up what it needs and leaks everything from then on looks the same until the first cycle after:
- * with more than 32 MiB marked, one that frees less than an eighth of what it allocates is not trusted.
+ * more times the marked bytes (scaled by GOGC below 100), at most 64 MiB: at GOGC=100 a heap of up to 32 MiB is looked
+ * at after it grew fourfold and not twofold. As soon as a cycle finds garbage the plain formula is back. A difference
+ * from Go on purpose: there everything that dies is garbage. The bound is for programs that build up what they need and
+ * leak from then on: until the first cycle after that they look the same.
  *
  * A ballast counts as marked heap, so it moves the goal as a real one does in Go, and since it takes no memory it is
  * added to the goal by limit. With GOGC off, and where a goal does not fit 64 bits, it is UINT64_MAX: never.
@@ -29,13 +27,12 @@ static uint64_t grown_by_percent(const struct tri_goal_input *in) {
 }
 
 bool tri_goal_trusts_frees(const struct tri_goal_input *in) {
-  if (!in->frees_honoured || in->gc_percent < 0 || in->heap_reclaimed > in->heap_marked / 16) return false;
-  return in->heap_marked <= TRI_TRUST_UNSEEN_MAX || in->freed >= in->allocated / 8;
+  return in->frees_honoured && in->gc_percent >= 0 && in->heap_reclaimed <= in->heap_marked / 16;
 }
 
 static uint64_t trust_in_frees(const struct tri_goal_input *in) {
   uint64_t percent = in->gc_percent < 100 ? (uint64_t)in->gc_percent : 100;
-  return tri_percent_of(in->heap_marked, 2 * percent);
+  return tri_min_u64(tri_percent_of(in->heap_marked, 2 * percent), TRI_TRUST_MAX);
 }
 
 static uint64_t by_percent(const struct tri_goal_input *in, bool trusted) {

@@ -8,6 +8,7 @@
 #define TRI_NO_LIMIT UINT64_MAX              /* as a memory limit and as a goal */
 #define TRI_LIMIT_HEADROOM_PERCENT 3
 #define TRI_LIMIT_HEADROOM_MIN ((uint64_t)1 << 20)
+#define TRI_TRUST_MAX ((uint64_t)64 << 20) /* what trust in frees adds to the goal at most */
 
 struct tri_goal_input {
   uint64_t heap_marked; /* in the last cycle, the ballast included */
@@ -15,8 +16,6 @@ struct tri_goal_input {
   uint64_t globals_bytes;
   uint64_t heap_minimum;   /* at GOGC=100; it is scaled */
   uint64_t heap_reclaimed; /* what the last cycle found dead, without what the program freed itself */
-  uint64_t allocated;      /* between the last two cycles */
-  uint64_t freed;          /* of that or of what was there before, by the program, in the same time */
   int gc_percent;          /* negative: off */
   bool frees_honoured;     /* free() frees: heap_live falls with it */
 };
@@ -32,9 +31,7 @@ struct tri_memory {
 uint64_t tri_goal_percent(const struct tri_goal_input *in);
 uint64_t tri_goal_limit(const struct tri_memory *memory, uint64_t heap_marked);
 
-/* Frees are honoured, the last cycle found next to nothing else dead, and either the program was seen freeing (an
- * eighth of what it allocated) or the heap is no larger than this. */
-#define TRI_TRUST_UNSEEN_MAX ((uint64_t)32 << 20)
+/* Frees are honoured, and the last cycle found next to nothing else dead. */
 bool tri_goal_trusts_frees(const struct tri_goal_input *in);
 
 /* The percent goal of a heap of which the program has freed so much since that only heap_live is left. */

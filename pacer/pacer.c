@@ -16,8 +16,6 @@ struct tri_pacer_plan tri_pacer_plan(const struct tri_pacer_input *in) {
       .globals_bytes = in->globals_bytes,
       .heap_minimum = TRI_HEAP_MINIMUM,
       .heap_reclaimed = in->heap_reclaimed,
-      .allocated = in->allocated,
-      .freed = in->freed,
       .gc_percent = in->gc_percent,
       .frees_honoured = in->frees_honoured,
   };

@@ -11,8 +11,6 @@ struct tri_pacer_input {
   int gc_percent;          /* negative: off */
   uint64_t heap_reclaimed; /* bytes that the last cycle found dead, without what the program freed itself */
   bool frees_honoured;     /* free() frees: heap_live falls with it */
-  uint64_t allocated;      /* between the last two cycles */
-  uint64_t freed;          /* by the program, in the same time */
 };
 
 struct tri_pacer_plan {

@@ -76,8 +76,8 @@ typedef struct tri_stack tri_stack;
  * Returns NULL with errno EINVAL (size 0, or it wraps) or ENOMEM.
  */
 TRI_API tri_stack *tri_stack_register(void *low, size_t size);
-/* Takes the declaration back; twice ends the program with one line. No thread may be running on the stack. NULL is
- * allowed. */
+/* Takes the declaration back; twice in a row ends the program with one line. No thread may be running on the stack.
+ * NULL is allowed. */
 TRI_API void tri_stack_unregister(tri_stack *stack);
 TRI_API void tri_stack_leave(tri_stack *to, void *const *registers);
 /*

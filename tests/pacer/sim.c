@@ -146,8 +146,6 @@ static void end_cycle(struct model *m, uint64_t live) {
       .heap_live = m->at.heap_live,
       .heap_marked = marked,
       .heap_reclaimed = m->at.heap_live > marked ? m->at.heap_live - marked : 0,
-      .allocated = m->at.heap_live,
-      .freed = (uint64_t)((double)m->at.heap_live * m->rates.freed),
       .heap_work = m->at.heap_work,
       .stack_work = m->at.stack_work,
       .globals_work = m->at.globals_work,
