@@ -101,10 +101,15 @@ static bool scan_part(const struct tracker *t, uintptr_t lo, uintptr_t hi, const
 }
 
 /* Only pages that hold data and can be read. */
-static bool scan(const struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+static bool scan_data(const struct tracker *t, uintptr_t lo, uintptr_t hi, uint64_t flags,
+                      void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   struct pm_scan_arg what = {.flags = flags, .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED};
   if (knows_guards) what.category_mask = what.category_inverted = PAGE_IS_GUARD;
-  return scan_part(t, t->lo, t->hi, &what, fn, arg);
+  return scan_part(t, lo, hi, &what, fn, arg);
+}
+
+static bool scan(const struct tracker *t, uint64_t flags, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+  return scan_data(t, t->lo, t->hi, flags, fn, arg);
 }
 
 static void ignore(uintptr_t lo, uintptr_t hi, void *arg) {}
@@ -144,9 +149,9 @@ bool tri_page_extend(uintptr_t hi) {
   return ok;
 }
 
-bool tri_page_each_written(void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
+bool tri_page_each_written(uintptr_t lo, uintptr_t hi, void (*fn)(uintptr_t lo, uintptr_t hi, void *), void *arg) {
   int saved_errno = errno;
-  bool ok = scan(&tracker, PM_SCAN_WP_MATCHING, fn, arg);
+  bool ok = scan_data(&tracker, lo, hi, PM_SCAN_WP_MATCHING, fn, arg);
   errno = saved_errno;
   return ok;
 }

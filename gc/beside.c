@@ -10,7 +10,8 @@
  * page barrier.
  *
  *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
- *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer
+ *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer; then
+ *        only where most writes are
  *     -> [stop: all roots, pages written to since, to the end] -> end: untrack
  *
  * Why nothing is lost: in the last stop every root is scanned again, and every marked object on a page that was written
@@ -58,6 +59,11 @@
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
 enum { ASSIST_STEP_BYTES = 512 };
 enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
+/* To ask about all pages takes longer than to clean those that a program with a window writes to, and meanwhile it
+ * writes on. So when the rounds gain no more, the last few ask only about where the one before found pages written,
+ * parts that lie less than HOT_GAP apart as one, if that is at most one part in HOT_SHARE. */
+#define HOT_GAP ((uintptr_t)2 << 20)
+enum { MAX_HOT = 64, HOT_SHARE = 4, HOT_ROUNDS = 2 };
 /* Large objects that the program freed while marking wait for the end of the cycle. */
 #define MAX_DEFERRED_BYTES ((uint64_t)64 << 20)
 
@@ -71,6 +77,8 @@ static struct tri_page_policy policy;
 static uintptr_t tracked_end;
 static uintptr_t old_end;      /* of the heap when the cycle began: beyond it nothing was protected at first */
 static uint64_t faulted_bytes; /* found written to below that */
+static struct hot { uintptr_t lo, hi; } hot[MAX_HOT]; /* ascending; of the last listing of all pages */
+static unsigned nhot;
 static struct tri_beside_stats stats;
 /* Pacing, while marking beside the program. */
 static tri_aword paced_from TRI_CACHE_ALIGNED; /* live bytes when marking began; 0: nothing is paced */
@@ -174,14 +182,30 @@ void tri_beside_mark_roots(void) {
 
 struct listing {
   uint64_t bytes;
-  bool complete;
+  bool complete, is_whole;
 };
+
+static void note_hot(uintptr_t lo, uintptr_t hi) {
+  struct hot *last = nhot > 0 ? &hot[nhot - 1] : NULL;
+  if (last && (lo - last->hi < HOT_GAP || nhot == MAX_HOT)) {
+    last->hi = hi;
+  } else {
+    hot[nhot++] = (struct hot){lo, hi};
+  }
+}
+
+static uint64_t hot_bytes(void) {
+  uint64_t n = 0;
+  for (unsigned i = 0; i < nhot; i++) n += hot[i].hi - hot[i].lo;
+  return n;
+}
 
 static void list_run(uintptr_t lo, uintptr_t hi, void *listing) {
   struct listing *l = listing;
   l->bytes += hi - lo;
   faulted_bytes += tri_sub_sat(tri_min(hi, old_end), lo);
   l->complete = l->complete && tri_roots_add_dirty(lo, hi);
+  if (l->is_whole) note_hot(lo, hi);
 }
 
 /* What the heap has grown by is tracked as well; all of it counts as written. */
@@ -192,10 +216,21 @@ static bool track_growth(void) {
   return true;
 }
 
+static bool list_all(struct listing *l) {
+  nhot = 0;
+  return track_growth() && tri_page_each_written(tri_heap_range.base, tracked_end, list_run, l);
+}
+
+static bool list_hot(struct listing *l) {
+  bool ok = true;
+  for (unsigned i = 0; i < nhot && ok; i++) ok = tri_page_each_written(hot[i].lo, hot[i].hi, list_run, l);
+  return ok;
+}
+
 /* [PAGE-2]: when it cannot be told which pages are dirty, all are, and stay so until the last stop. */
-static void list_dirty(void) {
-  struct listing l = {.complete = true};
-  if (!track_growth() || !tri_page_each_written(list_run, &l)) stats.lost = true;
+static void list_dirty(bool only_hot) {
+  struct listing l = {.complete = true, .is_whole = !only_hot};
+  if (!(only_hot ? list_hot(&l) : list_all(&l))) stats.lost = true;
   all_dirty |= stats.lost || !l.complete;
   stats.dirty_bytes[stats.rounds++] = l.bytes;
 }
@@ -207,14 +242,23 @@ static bool another_round_pays(const uint64_t *dirty, unsigned n) {
   return n == 1 || (double)dirty[n - 1] < (double)dirty[n - 2] * SHRINK;
 }
 
+static bool hot_round_pays(unsigned hot_rounds) {
+  if (stats.rounds == MAX_ROUNDS || stats.dirty_bytes[stats.rounds - 1] < FEW_DIRTY_BYTES) return false;
+  return hot_rounds < HOT_ROUNDS && hot_bytes() < (tracked_end - tri_heap_range.base) / HOT_SHARE;
+}
+
 static void mark_in_rounds(void) {
+  unsigned hot_rounds = 0;
   tri_roots_clear();
   for (;;) {
     tri_worker_round(TRI_ROUND_BESIDE);
     stats.cut = tri_mark_was_cut();
-    if (stats.cut || tri_int_load_acq(&hurry) || !another_round_pays(stats.dirty_bytes, stats.rounds)) return;
+    if (stats.cut || tri_int_load_acq(&hurry)) return;
+    bool whole = hot_rounds == 0 && another_round_pays(stats.dirty_bytes, stats.rounds);
+    if (!whole && !hot_round_pays(hot_rounds)) return;
+    if (!whole) hot_rounds++;
     tri_roots_clear();
-    list_dirty();
+    list_dirty(!whole);
     if (all_dirty) return;
   }
 }

@@ -56,7 +56,7 @@ bool tri_beside_is_far_outrun(void);
 bool tri_beside_may_go_on(void);
 
 /* Of the last cycle that marked beside the program, for the log. */
-enum { TRI_BESIDE_ROUNDS = 8 };
+enum { TRI_BESIDE_ROUNDS = 10 };
 struct tri_beside_stats {
   uint64_t tracked_bytes, dirty_bytes[TRI_BESIDE_ROUNDS]; /* as found for each round, the last one in the stop */
   unsigned rounds;

@@ -25,7 +25,7 @@ static uintptr_t from(int page) {
 static unsigned fetch(bool again) {
   unsigned n = 0;
   memset(written, 0, sizeof written);
-  cr_assert(again ? tri_page_each_written(note, NULL)
+  cr_assert(again ? tri_page_each_written(from(0), from(PAGES), note, NULL)
                   : tri_page_each_written_at_last(from(0), from(PAGES), note, NULL));
   for (int i = 0; i < PAGES; i++) n += written[i];
   return n;
@@ -118,6 +118,17 @@ Test(page, parts) {
   tri_page_untrack();
 }
 
+Test(page, a_part_begins_anew_and_no_other) {
+  track();
+  area[3 * PAGE] = area[4 * PAGE] = area[9 * PAGE] = 2;
+  memset(written, 0, sizeof written);
+  cr_assert(tri_page_each_written(from(4), from(8), note, NULL));
+  cr_assert(!written[3] && written[4] && !written[9]);
+  cr_assert_eq(fetch(false), 2);
+  cr_assert(written[3] && !written[4] && written[9]);
+  tri_page_untrack();
+}
+
 Test(page, ranges_grow_and_tracking_begins_anew) {
   cr_assert(tri_page_track((uintptr_t)area, (uintptr_t)area + 8 * PAGE));
   tri_page_untrack();
@@ -139,7 +150,7 @@ static void close_all(void) {
 Test(page, descriptors_closed_by_the_program) {
   track();
   close_all();
-  cr_assert_not(tri_page_each_written(note, NULL));
+  cr_assert_not(tri_page_each_written(from(0), from(PAGES), note, NULL));
   cr_assert_not(tri_page_each_written_at_last(from(0), from(1), note, NULL));
   tri_page_untrack();
   track();
