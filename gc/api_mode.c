@@ -8,6 +8,8 @@ bool tri_mode_owns_malloc(void) {
   return false;
 }
 
+void tri_mode_prepare_inert(void) {}
+
 void tri_mode_foreign_free(void *p) {
   tri_misuse_bad_free(p, "tri_free");
 }

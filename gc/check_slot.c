@@ -4,15 +4,21 @@
  * nothing alive, and what it leads to may be gone at the next collection: such a program ends here, with one line, and
  * not later.
  *
- * Taken for roots: objects, in words that may hold pointers, the calling thread's stack and thread-local storage,
- * declared stacks, registered ranges, the data of the program and of loaded libraries. In malloc mode everything is.
+ * Taken for roots: objects, in words that may hold pointers, the calling thread's stack and thread-local storage, its
+ * alternate stack while it is there, with stacks=together those of other threads, declared stacks, registered ranges,
+ * the data of the program and of loaded libraries. In malloc mode everything is.
  *
- * Locks: those of roots and stacks, one after the other; the loader's, outside the runtime. Not in a handler that
- * interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no lock.
+ * Locks: those of roots and stacks, one after the other; the loader's and the registry's, outside the runtime. Not in a
+ * handler that interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no lock.
  */
 #include <dlfcn.h>
 #include <link.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "gc/beside.h"
 #include "gc/enter.h"
 #include "gc/roots.h"
 #include "gc/slot.h"
@@ -58,6 +64,31 @@ static bool on_own_stack(const struct tri_thread *t, uintptr_t slot) {
   return slot >= t->stack_lo && slot < t->stack_hi;
 }
 
+static bool on_alternate_stack(uintptr_t slot) {
+  stack_t ss;
+  return syscall(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) &&
+         slot - (uintptr_t)ss.ss_sp < ss.ss_size;
+}
+
+extern void *__libc_stack_end; /* the first thread's highest frame */
+
+static bool on_first_stack(uintptr_t slot) {
+  struct rlimit limit;
+  uintptr_t top = (uintptr_t)__libc_stack_end;
+  return slot < top && getrlimit(RLIMIT_STACK, &limit) == 0 && top - slot < limit.rlim_cur;
+}
+
+/* Programs that pass addresses of locals between threads have all stacks scanned together. */
+static bool on_any_stack(uintptr_t slot) {
+  bool found = on_first_stack(slot);
+  if (tri_beside_stacks() != TRI_STACKS_LISTED) return false;
+  tri_lock_acquire(&tri_registry_lock);
+  for (const struct tri_thread *t = tri_thread_first(); t && !found; t = t->next)
+    found = slot >= t->stack_lo && slot < t->stack_hi;
+  tri_lock_release(&tri_registry_lock);
+  return found;
+}
+
 static bool is_data(uintptr_t slot) {
   struct dl_find_object found;
   return _dl_find_object((void *)slot, &found) == 0;
@@ -71,26 +102,28 @@ static const char *wrong_place(const struct tri_thread *t, uintptr_t slot, bool 
   return nowhere;
 }
 
-static void check(const char *store, uintptr_t slot, bool by_type) {
+static void check(uintptr_t slot, bool by_type) {
   struct tri_thread *t = tri_enter_registered();
   if (!t) return;
   const char *why = wrong_place(t, slot, by_type);
   tri_runtime_leave(t);
-  if (why == nowhere && is_thread_local(slot)) why = NULL;
+  if (why == nowhere && (is_thread_local(slot) || on_alternate_stack(slot) || on_any_stack(slot))) why = NULL;
   if (why)
-    tri_fatal("%s: slot %p %s: what is stored there is not kept alive; see tri_roots_add, tri_alloc_uncollectable",
-              store, (void *)slot, why);
+    tri_fatal(
+        "tri_write or its kin: slot %p %s: what is stored there is not kept alive; see tri_roots_add, "
+        "tri_alloc_uncollectable",
+        (void *)slot, why);
 }
 
 void tri_check_slot(const void *slot) {
-  check("tri_write", (uintptr_t)slot, true);
+  check((uintptr_t)slot, true);
 }
 
 /* Words that are not whole hold no pointers. */
 void tri_check_range(const void *at, size_t size) {
-  uintptr_t first = tri_align_up((uintptr_t)at, sizeof(void *)),
-            last = ((uintptr_t)at + size) / sizeof(void *) * sizeof(void *);
+  uintptr_t first = tri_align_up((uintptr_t)at, sizeof(void *));
+  uintptr_t last = ((uintptr_t)at + size) / sizeof(void *) * sizeof(void *);
   if (first >= last) return;
-  check("tri_memmove", first, false);
-  check("tri_memmove", last - sizeof(void *), false);
+  check(first, false);
+  check(last - sizeof(void *), false);
 }

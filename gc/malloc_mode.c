@@ -12,6 +12,20 @@ static void *look_up(void *where, const char *name) {
   return dlsym(where, name);
 }
 
+/* For when malloc is not replaced. The loader is asked before it may have an error to tell: it frees that
+ * when it is asked the next time, which would come here again. */
+static struct {
+  void (*free)(void *);
+  void *(*realloc)(void *, size_t);
+  size_t (*usable)(void *);
+} next;
+
+void tri_mode_prepare_inert(void) {
+  *(void **)&next.free = look_up(RTLD_NEXT, "free");
+  *(void **)&next.realloc = look_up(RTLD_NEXT, "realloc");
+  *(void **)&next.usable = look_up(RTLD_NEXT, "malloc_usable_size");
+}
+
 bool tri_mode_owns_malloc(void) {
   void *(*resolved_malloc)(size_t);
   void (*resolved_free)(void *);
@@ -25,19 +39,13 @@ bool tri_mode_owns_malloc(void) {
 }
 
 void tri_mode_foreign_free(void *p) {
-  void (*next)(void *);
-  *(void **)&next = look_up(RTLD_NEXT, "free");
-  if (next) next(p);
+  if (next.free) next.free(p);
 }
 
 void *tri_mode_foreign_realloc(void *p, size_t size) {
-  void *(*next)(void *, size_t);
-  *(void **)&next = look_up(RTLD_NEXT, "realloc");
-  return next ? next(p, size) : NULL;
+  return next.realloc ? next.realloc(p, size) : NULL;
 }
 
 size_t tri_mode_foreign_usable(void *p) {
-  size_t (*next)(void *);
-  *(void **)&next = look_up(RTLD_NEXT, "malloc_usable_size");
-  return next ? next(p) : 0;
+  return next.usable ? next.usable(p) : 0;
 }

@@ -171,6 +171,7 @@ static bool second_copy(void) {
 
 /* Allocations may have come here before this was known, and may still: they are served, never collected. */
 static void become_inert(void) {
+  tri_mode_prepare_inert();
   inert = true;
   config.collect = false;
   tri_heap_free_ignored = tri_state.disowning = false;
@@ -185,6 +186,8 @@ __attribute__((constructor(101))) static void start_process(void) {
     become_inert();
     tri_warn("%s; malloc is not replaced, nothing is collected", why);
   } else if (second_copy()) {
+    if (tri_malloc_mode)
+      tri_fatal("libtricolor comes before libtricolor-malloc: two heaps; link -ltricolor-malloc first, or alone");
     become_inert();
   } else if (tri_malloc_mode) {
     tri_runtime_init();

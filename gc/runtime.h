@@ -13,6 +13,8 @@ bool tri_mode_owns_malloc(void);
 /* Exported: the address of a variable of the copy of the core that the loader resolves tri_* to. */
 TRI_EXPORT const void *tri_core_identity(void);
 
+/* Before the process becomes inert: finds the allocator that is to serve it. */
+void tri_mode_prepare_inert(void);
 /* In an inert process: a block of another allocator that reached our free, realloc or malloc_usable_size. */
 void tri_mode_foreign_free(void *p);
 void *tri_mode_foreign_realloc(void *p, size_t size);

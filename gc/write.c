@@ -18,6 +18,7 @@
  * No locks. Memory order: the store is a release, so a marker or thread that finds the pointer finds the object's
  * memory and mark; the old pointer is loaded with acquire. errno is kept.
  */
+#undef TRICOLOR_CHECKED /* who builds everything with it: here the functions themselves are made */
 #include <string.h>
 
 #include "gc/runtime.h"

@@ -36,7 +36,7 @@ extern TRI_API __thread struct tri_barrier tri_barrier_self __attribute__((tls_m
 TRI_API void tri_write_shade(void *slot, const void *value);
 
 /*
- * For programs that are built with -DTRICOLOR_CHECKED: tri_write and all that is declared below first look where they
+ * For programs that are built with -DTRICOLOR_CHECKED: tri_write and all below but tri_zero first look where they
  * store. A slot that is no place for a pointer (malloc's memory that is no registered range, freed objects,
  * tri_alloc_noscan) ends the program with one line. Costs a lock or two. Ranges are looked at by their first and last
  * word, whatever their type says of these.
@@ -91,10 +91,6 @@ static inline void *tri_checked_memcpy(void *to, const void *from, size_t size) 
   tri_check_range(to, size);
   return tri_memcpy(to, from, size);
 }
-static inline void tri_checked_zero(void *to, size_t size) {
-  tri_check_range(to, size);
-  tri_zero(to, size);
-}
 static inline void *tri_checked_exchange(void *slot, const void *value) {
   tri_check_slot(slot);
   return tri_atomic_exchange(slot, value);
@@ -105,7 +101,6 @@ static inline int tri_checked_cas(void *slot, const void *expected, const void *
 }
 #define tri_memmove tri_checked_memmove
 #define tri_memcpy tri_checked_memcpy
-#define tri_zero tri_checked_zero
 #define tri_atomic_exchange tri_checked_exchange
 #define tri_atomic_cas tri_checked_cas
 #endif

@@ -2,6 +2,7 @@
  * A program built with TRICOLOR_CHECKED: stores into objects, roots and stacks pass, and each wrong place ends the
  * program with one line that says what is wrong with it, whichever of the stores it is.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -40,9 +41,6 @@ static void by_memmove(void *slot) {
 static void by_memcpy(void *slot) {
   tri_memcpy(slot, nothing, 32);
 }
-static void by_zero(void *slot) {
-  tri_zero(slot, 32);
-}
 static void by_assign(void *slot) {
   TRI_ASSIGN((void **)slot, nothing);
 }
@@ -52,7 +50,7 @@ static void by_exchange(void *slot) {
 static void by_cas(void *slot) {
   tri_atomic_cas(slot, NULL, NULL);
 }
-static void (*const stores[])(void *) = {by_write, by_memmove, by_memcpy, by_zero, by_assign, by_exchange, by_cas};
+static void (*const stores[])(void *) = {by_write, by_memmove, by_memcpy, by_assign, by_exchange, by_cas};
 enum { STORES = sizeof stores / sizeof stores[0] };
 
 /* These may meet the type's other words, and bytes at either end that are no whole word. */
@@ -65,8 +63,36 @@ static void copy_rightly(void *registered) {
   tri_zero(t, 3 * sizeof *t);
   CHECK(!t[2].pointer && !other.pointer, "tri_zero");
   tri_memmove(registered, nothing, sizeof nothing);
+  tri_zero(bytes, 16);
   tri_memcpy(bytes + 1, "letters", 7);
   CHECK(memcmp(bytes, "\0letters", 8) == 0, "tri_memcpy");
+}
+
+static void on_signal(int sig) {
+  void *on_alternate_stack = NULL;
+  tri_write(&on_alternate_stack, NULL);
+  tri_memmove(&on_alternate_stack, nothing, sizeof on_alternate_stack);
+}
+
+static void *store_elsewhere(void *mains_local) {
+  static char memory[64 << 10];
+  stack_t ss = {.ss_sp = memory, .ss_size = sizeof memory};
+  CHECK(sigaltstack(&ss, NULL) == 0, "sigaltstack");
+  raise(SIGUSR1);
+  if (mains_local) tri_write(mains_local, NULL);
+  return NULL;
+}
+
+/* Locals of others are right only with stacks=together. */
+static void store_on_stacks(void) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+  const char *settings = getenv("TRICOLOR");
+  void *local = NULL;
+  pthread_t t;
+  sigaction(SIGUSR1, &action, NULL);
+  bool together = settings && strstr(settings, "stacks=together");
+  CHECK(pthread_create(&t, NULL, store_elsewhere, together ? &local : NULL) == 0, "pthread_create");
+  CHECK(pthread_join(t, NULL) == 0, "pthread_join");
 }
 
 static const struct {
@@ -126,6 +152,7 @@ int main(void) {
                     &((struct typed *)tri_alloc_typed(&typed_type, 3))[2].pointer};
   for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) tri_write(right[i], object);
   copy_rightly(registered);
+  store_on_stacks();
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) must_die(by_write, wrong[i].kind, wrong[i].says);
   for (size_t i = 1; i < STORES; i++)
     for (size_t j = 1; j < 4; j++) must_die(stores[i], wrong[j].kind, wrong[j].says);
