@@ -26,9 +26,13 @@ extern const uint8_t tri_class_of8_malloc[129];
 TRI_INLINE unsigned tri_size_class(size_t size) {
   return size <= 1024 ? tri_class_of8[(size + 7) >> 3] : tri_class_of128[(size - 1024 + 127) >> 7];
 }
-/* For malloc: 16-byte alignment for requests of 9 bytes and more; a request of 0 takes class 1. */
+/* For malloc: 16-byte alignment for requests of 8 bytes and more, and a byte to spare, up to TRI_MAX_SMALL_MALLOC. The
+ * byte is for programs that hold nothing but a pointer one past the end: to the elements of C++'s new T[0], or behind
+ * a header whose payload is empty. After libgc. */
+#define TRI_MALLOC_SPARE ((size_t)1)
+#define TRI_MAX_SMALL_MALLOC (TRI_MAX_SMALL - TRI_MALLOC_SPARE)
 TRI_INLINE unsigned tri_size_class_malloc(size_t size) {
-  return size <= 1024 ? tri_class_of8_malloc[(size + 7) >> 3] : tri_class_of128[(size - 1024 + 127) >> 7];
+  return size < 1024 ? tri_class_of8_malloc[(size + 8) >> 3] : tri_class_of128[(size - 1024 + 128) >> 7];
 }
 
 /* Span classes: class * 2 + noscan, then the typed ones. */

@@ -53,9 +53,16 @@ static void count(struct tri_thread *t, size_t bytes) {
   tri_mcache_flush_if_due(&t->mcache);
 }
 
+/* For malloc, see alloc/sizeclass.h. Not for great alignments, where a page would cost two: nobody puts a header there.
+ */
+static size_t spare(size_t align, unsigned flags) {
+  enum { MAX_HEADER_ALIGN = 64 };
+  return flags & TRI_ALLOC_MALLOC16 && align <= MAX_HEADER_ALIGN ? TRI_MALLOC_SPARE : 0;
+}
+
 static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
   if (size > PTRDIFF_MAX) return NULL;
-  size_t npages = (size + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
+  size_t npages = (size + spare(align, flags) + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
   size_t align_pages = align > TRI_PAGE_SIZE ? align >> TRI_PAGE_SHIFT : 1;
   if (npages == 0) npages = 1;
   unsigned type = flags / TRI_ALLOC_TYPE(1);
@@ -77,8 +84,8 @@ static unsigned aligned_class(size_t align, size_t size) {
 
 static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
   unsigned c = TRI_NUM_CLASSES;
-  if (size <= TRI_MAX_SMALL && align <= TRI_PAGE_SIZE) {
-    c = align > 16                   ? aligned_class(align, size)
+  if (size <= TRI_MAX_SMALL - spare(align, flags) && align <= TRI_PAGE_SIZE) {
+    c = align > 16                   ? aligned_class(align, size + spare(align, flags))
         : flags & TRI_ALLOC_MALLOC16 ? tri_size_class_malloc(size)
                                      : tri_size_class(size ? size : 1);
   }
@@ -287,10 +294,10 @@ size_t tri_heap_usable(const void *p, const char *caller) {
 }
 
 /* Large objects shrink where they are, and grow into free pages behind them. */
-static bool resize_large(struct tri_thread *t, void *p, size_t size) {
+static bool resize_large(struct tri_thread *t, void *p, size_t size, unsigned flags) {
   struct tri_slot s;
   bool added_needzero, ok = false;
-  size_t npages = (size + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
+  size_t npages = (size + spare(1, flags) + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
   if (size <= TRI_MAX_SMALL || size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
   bool marking = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK; /* [FREE-2] */
   if (!marking && tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
@@ -320,9 +327,9 @@ void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
   size_t usable = tri_heap_usable(p, "realloc");
   struct tri_thread *t = tri_self;
-  bool fits = size <= usable && (usable <= 128 || size >= usable / 2);
+  bool fits = size <= usable - spare(1, flags) && (usable <= 128 || size >= usable / 2);
   if (fits && usable <= TRI_MAX_SMALL) return p;
-  if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size)) return p;
+  if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;
   void *q = move(p, usable, size, flags);
   return q || size > usable ? q : p;

@@ -11,7 +11,7 @@ enum tri_alloc_flags {
   TRI_ALLOC_SCAN = 0,
   TRI_ALLOC_NOSCAN = 1,  /* the span class's low bit */
   TRI_ALLOC_ZERO = 2,    /* the memory reads as zero; without MALLOC16 the whole slot, so that no old word is left */
-  TRI_ALLOC_MALLOC16 = 4 /* malloc's classes: 16-byte alignment from 9 bytes on */
+  TRI_ALLOC_MALLOC16 = 4 /* malloc's classes: 16-byte alignment from 8 bytes on, and a byte to spare */
 };
 /* A flag too, for one of ZERO: the object is of this type, a number of gc/types.h. */
 #define TRI_ALLOC_TYPE(number) ((unsigned)(number) << 16)
@@ -64,8 +64,8 @@ TRI_INLINE void tri_clear_slot(void *p, size_t size) {
   }
 }
 
-/* At most TRI_MAX_SMALL bytes; with ZERO the whole slot reads as zero before the thread can be stopped. All that this
- * calls it calls last, so that the compiler saves no register. */
+/* At most TRI_MAX_SMALL bytes, with MALLOC16 TRI_MAX_SMALL_MALLOC; with ZERO the whole slot reads as zero before the
+ * thread can be stopped. All that this calls it calls last, so that the compiler saves no register. */
 TRI_INLINE void *tri_heap_alloc_small(size_t size, unsigned flags) {
   struct tri_thread *t = tri_self;
   unsigned c = tri_heap_class(size, flags);

@@ -23,7 +23,8 @@
 enum { FLAGS = TRI_ALLOC_SCAN | TRI_ALLOC_MALLOC16 };
 
 TRI_EXPORT void *malloc(size_t size) {
-  return tri_likely(size <= TRI_MAX_SMALL) ? tri_heap_alloc_small(size, FLAGS) : tri_heap_alloc_slow(size, FLAGS);
+  return tri_likely(size <= TRI_MAX_SMALL_MALLOC) ? tri_heap_alloc_small(size, FLAGS)
+                                                  : tri_heap_alloc_slow(size, FLAGS);
 }
 
 extern __typeof(malloc) tri_own_malloc __attribute__((alias("malloc"), visibility("hidden"), leaf, malloc, nothrow));
@@ -53,7 +54,7 @@ TRI_EXPORT void *calloc(size_t n, size_t size) {
   static tri_aint told;
   size_t bytes;
   if (tri_unlikely(__builtin_mul_overflow(n, size, &bytes))) return overflow(&told, "calloc", n, size);
-  if (tri_likely(bytes <= TRI_MAX_SMALL)) {
+  if (tri_likely(bytes <= TRI_MAX_SMALL_MALLOC)) {
     void *p = tri_heap_alloc_small(bytes, FLAGS);
     return tri_likely(p != NULL) ? memset(p, 0, bytes) : NULL;
   }
@@ -77,7 +78,7 @@ TRI_EXPORT void *reallocarray(void *p, size_t n, size_t size) {
 
 static void *aligned(size_t align, size_t size) {
   if (align <= 8) return malloc(size);
-  if (align <= 16) return malloc(size < 9 ? 9 : size); /* slots of 8 bytes have no more alignment than that */
+  if (align <= 16) return malloc(size < 8 ? 8 : size); /* slots of 8 bytes have no more alignment than that */
   return tri_heap_alloc_aligned(align, size, FLAGS);
 }
 

@@ -30,6 +30,7 @@
 #include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "alloc/mheap.h"
 #include "alloc/offheap.h"
@@ -60,7 +61,7 @@ enum {
 
 struct array {
   void *base; /* own memory, never given back */
-  size_t committed_bytes;
+  size_t reserved_bytes, committed_bytes;
 };
 static struct array range_array, thread_array;
 static struct tri_root_range *ranges; /* reserved for MAX_RANGES, committed as needed; runner only */
@@ -95,13 +96,22 @@ static struct registered *registered; /* off-heap; guarded by roots_lock, as are
 static size_t nregistered, registered_capacity;
 static struct tri_wordset held;
 
+/* Where address space is short (RLIMIT_AS), most of it is the program's. */
+static bool reserve(struct array *a, size_t max_bytes) {
+  enum { SHARE = 64 };
+  struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+  getrlimit(RLIMIT_AS, &limit);
+  size_t bytes = tri_min(max_bytes, tri_align_up(tri_min(limit.rlim_cur, (rlim_t)1 << 47) / SHARE, COMMIT_STEP));
+  while (!(a->base = tri_os_reserve(bytes, TRI_PAGE_SIZE)) && bytes > COMMIT_STEP)
+    bytes = tri_align_up(bytes / 2, COMMIT_STEP);
+  a->reserved_bytes = bytes;
+  return a->base && tri_ownmap_add(a->base, a->reserved_bytes);
+}
+
 /* Room for `bytes` in an array of at most max_bytes, which is reserved at first and committed as needed. */
 static bool room_for(struct array *a, size_t bytes, size_t max_bytes) {
-  if (!a->base) {
-    a->base = tri_os_reserve(max_bytes, TRI_PAGE_SIZE);
-    if (!a->base || !tri_ownmap_add(a->base, max_bytes)) return false;
-  }
-  if (bytes > max_bytes) return false;
+  if (!a->base && !reserve(a, max_bytes)) return false;
+  if (bytes > a->reserved_bytes) return false;
   if (bytes <= a->committed_bytes) return true;
   if (!tri_os_commit((char *)a->base + a->committed_bytes, COMMIT_STEP)) return false;
   a->committed_bytes += COMMIT_STEP;
@@ -324,7 +334,7 @@ static bool process_mapping(const struct tri_mapping *m, void *arg) {
   note_protected(m);
   if (!m->readable || m->special || m->device) return true;
   if (m->shared && !m->shared_anon) return true;
-  if (m->file && !m->shared && m->executable) return true;
+  if (m->file && !m->shared && m->executable && !m->writable) return true;
   add_mapping(m);
   return !overflow;
 }

@@ -154,10 +154,15 @@ bool tri_runtime_init(void) {
   return tri_int_load_acq(&heap_state) == HEAP_READY;
 }
 
+/* Not asked of dlsym: when it finds nothing it keeps a text, which the next call frees, perhaps with a free() of the
+ * program's that asks dlsym itself. */
+extern void __asan_init(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
+extern void __msan_init(void) __attribute__((weak));
+extern void __hwasan_init(void) __attribute__((weak));
+
 static const char *reason_to_be_inert(void) {
-  static const char *const sanitizers[] = {"__asan_init", "__tsan_init", "__msan_init", "__hwasan_init"};
-  for (size_t i = 0; i < TRI_ARRAY_LEN(sanitizers); i++)
-    if (dlsym(RTLD_DEFAULT, sanitizers[i])) return "a sanitizer runtime is present";
+  if (__asan_init || __tsan_init || __msan_init || __hwasan_init) return "a sanitizer runtime is present";
   if (tri_malloc_mode && !tri_mode_owns_malloc()) return "the program brings its own malloc";
   return NULL;
 }

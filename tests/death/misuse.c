@@ -93,6 +93,7 @@ static void realloc_interior(void) {
 
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
+  setvbuf(stdout, NULL, _IONBF, 0); /* a buffer might be made where something has just been reclaimed */
   if (strcmp(what, "double") == 0) double_free(100);
   if (strcmp(what, "double-late") == 0) double_free_late();
   if (strcmp(what, "double-large") == 0) double_free(1 << 20);

@@ -31,14 +31,14 @@ Test(sizeclass, lookup_gives_the_smallest_class_that_fits) {
   cr_assert_eq(tri_size_class(0), 1);
 }
 
-Test(sizeclass, malloc_lookup_keeps_sixteen_byte_alignment) {
-  for (size_t size = 9; size <= TRI_MAX_SMALL; size++) {
-    unsigned c = tri_size_class_malloc(size), plain = tri_size_class(size);
+Test(sizeclass, malloc_lookup_keeps_sixteen_byte_alignment_and_a_byte_to_spare) {
+  for (size_t size = 8; size <= TRI_MAX_SMALL_MALLOC; size++) {
+    unsigned c = tri_size_class_malloc(size), plain = tri_size_class(size + 1);
     cr_assert_eq(tri_class_size[c] % 16, 0, "size %zu class %u", size, c);
-    cr_assert_geq(tri_class_size[c], size);
+    cr_assert_gt(tri_class_size[c], size);
     cr_assert(c == plain || (plain == 3 && c == 4), "size %zu class %u", size, c);
   }
-  for (size_t size = 0; size <= 8; size++) cr_assert_eq(tri_size_class_malloc(size), 1);
+  for (size_t size = 0; size < 8; size++) cr_assert_eq(tri_size_class_malloc(size), 1);
 }
 
 Test(sizeclass, reciprocal_is_exact_for_every_offset) {
