@@ -77,8 +77,12 @@ static void order(int what, int i, uintptr_t hidden) {
   pthread_barrier_wait(&owner.turn);
 }
 
+/* Until the owner has it the object is held here: a collection may come in between. */
 static void put_owner(int i, void *p) {
+  void *volatile held = p;
   order(ORDER_PUT, i, p == NULL ? 0 : HIDE(p));
+  held = NULL;
+  (void)held;
 }
 static void *get_owner(int i) {
   order(ORDER_GET, i, 0);
