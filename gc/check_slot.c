@@ -8,8 +8,9 @@
  * alternate stack while it is there, with stacks=together those of other threads, declared stacks, registered ranges,
  * the data of the program and of loaded libraries. In malloc mode everything is.
  *
- * Locks: those of roots and stacks, one after the other; the loader's and the registry's, outside the runtime. Not in a
- * handler that interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no lock.
+ * Locks: those of roots and stacks, one after the other; the loader's, outside the runtime; the registry's, if it is to
+ * be had. Not in a handler that interrupted the runtime: then nothing is checked. glibc's _dl_find_object takes no
+ * lock.
  */
 #include <dlfcn.h>
 #include <link.h>
@@ -64,8 +65,11 @@ static bool on_own_stack(const struct tri_thread *t, uintptr_t slot) {
   return slot >= t->stack_lo && slot < t->stack_hi;
 }
 
+/* The kernel does not tell of a stack with SS_AUTODISARM while it is in use: what lies close above is on it. */
 static bool on_alternate_stack(uintptr_t slot) {
+  enum { CLOSE = 64 << 10 };
   stack_t ss;
+  if (slot - (uintptr_t)__builtin_frame_address(0) < CLOSE) return true;
   return syscall(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) &&
          slot - (uintptr_t)ss.ss_sp < ss.ss_size;
 }
@@ -74,18 +78,24 @@ extern void *__libc_stack_end; /* the first thread's highest frame */
 
 static bool on_first_stack(uintptr_t slot) {
   struct rlimit limit;
+  rlim_t most = 1 << 30; /* it may be unlimited */
   uintptr_t top = (uintptr_t)__libc_stack_end;
-  return slot < top && getrlimit(RLIMIT_STACK, &limit) == 0 && top - slot < limit.rlim_cur;
+  return slot < top && getrlimit(RLIMIT_STACK, &limit) == 0 && top - slot < tri_min(limit.rlim_cur, most);
 }
 
 /* Programs that pass addresses of locals between threads have all stacks scanned together. */
 static bool on_any_stack(uintptr_t slot) {
   bool found = on_first_stack(slot);
   if (tri_beside_stacks() != TRI_STACKS_LISTED) return false;
-  tri_lock_acquire(&tri_registry_lock);
-  for (const struct tri_thread *t = tri_thread_first(); t && !found; t = t->next)
-    found = slot >= t->stack_lo && slot < t->stack_hi;
-  tri_lock_release(&tri_registry_lock);
+  struct tri_thread *self = tri_enter_registered(); /* no handler of the program's may find the lock held */
+  if (self && tri_lock_try(&tri_registry_lock)) {
+    for (const struct tri_thread *t = tri_thread_first(); t && !found; t = t->next)
+      found = slot >= t->stack_lo && slot < t->stack_hi;
+    tri_lock_release(&tri_registry_lock);
+  } else {
+    found = true; /* not to be known now */
+  }
+  if (self) tri_runtime_leave(self);
   return found;
 }
 

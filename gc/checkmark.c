@@ -323,11 +323,10 @@ static void check_snapshot(void) {
 
 void tri_checkmark_run(bool after_hybrid) {
   if (after_hybrid) check_snapshot();
-  if (begin_visits()) {
-    if (after_hybrid && (chk.stale = map(chk.seen_bytes))) note_stale_stacks(true);
-    visit_roots(!after_hybrid);
-    if (after_hybrid) visit_marked();
-  }
+  bool can = begin_visits();
+  if (can && after_hybrid && (can = (chk.stale = map(chk.seen_bytes)) != NULL)) note_stale_stacks(true);
+  if (can) visit_roots(!after_hybrid);
+  if (can && after_hybrid) visit_marked();
   end_visits(false);
   tri_checkmark_forget();
 }

@@ -53,10 +53,9 @@ static void count(struct tri_thread *t, size_t bytes) {
   tri_mcache_flush_if_due(&t->mcache);
 }
 
-/* For malloc, see alloc/sizeclass.h. Not for great alignments, where a page would cost two: nobody puts a header there.
- */
+/* For malloc, see alloc/sizeclass.h. Not for great alignments, where a page would cost two: no headers are there. */
+enum { MAX_HEADER_ALIGN = 64 };
 static size_t spare(size_t align, unsigned flags) {
-  enum { MAX_HEADER_ALIGN = 64 };
   return flags & TRI_ALLOC_MALLOC16 && align <= MAX_HEADER_ALIGN ? TRI_MALLOC_SPARE : 0;
 }
 
@@ -285,12 +284,18 @@ static size_t usable_inside(const void *p, const char *caller) {
   return size;
 }
 
-size_t tri_heap_usable(const void *p, const char *caller) {
+/* Without the spare byte, but where the object may have been made with a great alignment, and have none. */
+static size_t without_spare(const void *p, size_t elemsize, unsigned flags) {
+  bool may_have_none = ((uintptr_t)p | elemsize) % (2 * MAX_HEADER_ALIGN) == 0;
+  return elemsize - (may_have_none ? 0 : spare(1, flags));
+}
+
+size_t tri_heap_usable(const void *p, unsigned flags, const char *caller) {
   if (!p) return 0;
   if (tri_emergency_owns(p)) return tri_emergency_size(p);
   if (is_foreign(p) && tri_runtime_inert()) return tri_mode_foreign_usable((void *)(uintptr_t)p);
   if (is_foreign(p)) tri_misuse_bad_free(p, caller);
-  return usable_inside(p, caller);
+  return without_spare(p, usable_inside(p, caller), flags);
 }
 
 /* Large objects shrink where they are, and grow into free pages behind them. */
@@ -325,9 +330,10 @@ static void *move(void *p, size_t old, size_t size, unsigned flags) {
 void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (!p) return tri_heap_alloc(size, flags);
   if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
-  size_t usable = tri_heap_usable(p, "realloc");
+  size_t usable = tri_heap_usable(p, flags, "realloc");
   struct tri_thread *t = tri_self;
-  bool fits = size <= usable - spare(1, flags) && (usable <= 128 || size >= usable / 2);
+  bool fits = size <= usable && (usable <= 128 || size >= usable / 2);
+  if (size == usable) return p;
   if (fits && usable <= TRI_MAX_SMALL) return p;
   if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;
