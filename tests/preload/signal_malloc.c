@@ -15,6 +15,19 @@ static _Atomic(void *) mailbox;
 static atomic_long handled;
 static atomic_bool stop;
 
+/* An empty block has no room for anything, wherever it came from. */
+static void grow_an_empty_block(void) {
+  char *empty = malloc(0), *beside = malloc(16);
+  if (empty == NULL || beside == NULL) _exit(6);
+  pattern_fill(beside, 16, 22);
+  char *grown = realloc(empty, 1000);
+  if (grown == NULL) _exit(7);
+  pattern_fill(grown, 1000, 23);
+  if (!pattern_holds(beside, 16, 22)) _exit(8);
+  free(grown);
+  free(beside);
+}
+
 static void on_signal(int signo) {
   (void)signo;
   char *p = malloc(150);
@@ -27,6 +40,7 @@ static void on_signal(int signo) {
   if (q == NULL) _exit(5);
   q[0] = 1;
   free(q);
+  grow_an_empty_block();
   atomic_fetch_add(&handled, 1);
 }
 
