@@ -32,7 +32,8 @@ TRI_INLINE unsigned tri_size_class(size_t size) {
 #define TRI_MALLOC_SPARE ((size_t)1)
 #define TRI_MAX_SMALL_MALLOC (TRI_MAX_SMALL - TRI_MALLOC_SPARE)
 TRI_INLINE unsigned tri_size_class_malloc(size_t size) {
-  return size < 1024 ? tri_class_of8_malloc[(size + 8) >> 3] : tri_class_of128[(size - 1024 + 128) >> 7];
+  size_t n = size + TRI_MALLOC_SPARE;
+  return n <= 1024 ? tri_class_of8_malloc[(n + 7) >> 3] : tri_class_of128[(n - 1024 + 127) >> 7];
 }
 
 /* Span classes: class * 2 + noscan, then the typed ones. */

@@ -93,7 +93,7 @@ void tri_free(void *object) {
 
 void *tri_realloc(void *object, size_t size) {
   if (!object) return tri_alloc(size);
-  size_t usable = tri_heap_usable(object, 0, "tri_realloc");
+  size_t usable = tri_heap_usable(object, "tri_realloc");
   if (size <= usable && (usable <= KEPT_BYTES || size >= usable / 2)) return object;
   void *q = tri_typed_alloc_like(object, size);
   if (!q) return size <= usable ? object : NULL;
@@ -103,7 +103,7 @@ void *tri_realloc(void *object, size_t size) {
 }
 
 size_t tri_usable_size(const void *object) {
-  return tri_heap_usable(object, 0, "tri_usable_size");
+  return tri_heap_usable(object, "tri_usable_size");
 }
 
 void *tri_base(const void *pointer) {

@@ -85,8 +85,8 @@ static bool on_first_stack(uintptr_t slot) {
 
 /* Programs that pass addresses of locals between threads have all stacks scanned together. */
 static bool on_any_stack(uintptr_t slot) {
-  bool found = on_first_stack(slot);
   if (tri_beside_stacks() != TRI_STACKS_LISTED) return false;
+  bool found = on_first_stack(slot);
   struct tri_thread *self = tri_enter_registered(); /* no handler of the program's may find the lock held */
   if (self && tri_lock_try(&tri_registry_lock)) {
     for (const struct tri_thread *t = tri_thread_first(); t && !found; t = t->next)

@@ -53,8 +53,8 @@ static struct checker {
   size_t depth;
   size_t seen_bytes, stack_bytes;
   uintptr_t *from;  /* NULL, or in the first stop: where each object was found, by its number */
-  uint64_t *stale;  /* NULL, or words that are to be passed over, by their number */
-  bool unsure;      /* then: what roots hold may change before the markers look at it */
+  uint64_t *stale;  /* words that are to be passed over, by their number */
+  bool unsure;      /* in the first stop: what roots hold may change before the markers look at it */
   uintptr_t object; /* whose words are visited, and its type; for others NULL */
   const struct tri_type_info *type;
 } chk;
@@ -134,7 +134,7 @@ static void visit_range(uintptr_t lo, uintptr_t hi, bool stack, const char *kind
 }
 
 static bool may_be_pointer(uintptr_t word) {
-  if (chk.stale && is_set(chk.stale, number_of(word))) return false;
+  if (is_set(chk.stale, number_of(word))) return false;
   if (!chk.type) return true;
   size_t i = (word - chk.object) % chk.type->size / sizeof(void *);
   return chk.type->tiled[i / 64] >> (i % 64) & 1;
@@ -215,7 +215,8 @@ static bool begin_visits(void) {
   chk.depth = 0;
   chk.seen = map(chk.seen_bytes);
   chk.stack = map(chk.stack_bytes);
-  if (chk.seen && chk.stack) return true;
+  chk.stale = map(chk.seen_bytes);
+  if (chk.seen && chk.stack && chk.stale) return true;
   tri_warn("gccheckmark: no memory for the check; this cycle goes unchecked");
   return false;
 }
@@ -229,7 +230,6 @@ static void end_visits(bool keep_seen) {
   drop(chk.stack, chk.stack_bytes);
   drop(chk.stale, chk.seen_bytes);
   chk.from = NULL;
-  chk.stale = NULL;
   chk.unsure = false;
 }
 
@@ -263,8 +263,7 @@ void tri_checkmark_begin(bool stacks_too) {
   }
   uintptr_t *from = chk.from = map(chk.stack_bytes);
   uint64_t *in_use = map(chk.seen_bytes);
-  chk.stale = map(chk.seen_bytes);
-  if (from && in_use && chk.stale) {
+  if (from && in_use) {
     note_stale_stacks(false);
     chk.unsure = stacks_too || anybody_sleeps();
     visit_roots(stacks_too);
@@ -323,10 +322,11 @@ static void check_snapshot(void) {
 
 void tri_checkmark_run(bool after_hybrid) {
   if (after_hybrid) check_snapshot();
-  bool can = begin_visits();
-  if (can && after_hybrid && (can = (chk.stale = map(chk.seen_bytes)) != NULL)) note_stale_stacks(true);
-  if (can) visit_roots(!after_hybrid);
-  if (can && after_hybrid) visit_marked();
+  if (begin_visits()) {
+    if (after_hybrid) note_stale_stacks(true);
+    visit_roots(!after_hybrid);
+    if (after_hybrid) visit_marked();
+  }
   end_visits(false);
   tri_checkmark_forget();
 }

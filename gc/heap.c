@@ -284,18 +284,22 @@ static size_t usable_inside(const void *p, const char *caller) {
   return size;
 }
 
-/* Without the spare byte, but where the object may have been made with a great alignment, and have none. */
-static size_t without_spare(const void *p, size_t elemsize, unsigned flags) {
-  bool may_have_none = ((uintptr_t)p | elemsize) % (2 * MAX_HEADER_ALIGN) == 0;
-  return elemsize - (may_have_none ? 0 : spare(1, flags));
-}
-
-size_t tri_heap_usable(const void *p, unsigned flags, const char *caller) {
+size_t tri_heap_usable(const void *p, const char *caller) {
   if (!p) return 0;
   if (tri_emergency_owns(p)) return tri_emergency_size(p);
   if (is_foreign(p) && tri_runtime_inert()) return tri_mode_foreign_usable((void *)(uintptr_t)p);
   if (is_foreign(p)) tri_misuse_bad_free(p, caller);
-  return without_spare(p, usable_inside(p, caller), flags);
+  return usable_inside(p, caller);
+}
+
+/* The spare byte stays out, but where the object may have been made with a great alignment, and have none. */
+static size_t without_spare(const void *p, size_t usable, unsigned flags) {
+  bool may_have_none = is_foreign(p) || ((uintptr_t)p | usable) % (2 * MAX_HEADER_ALIGN) == 0;
+  return usable - (may_have_none ? 0 : spare(1, flags));
+}
+
+size_t tri_heap_usable_malloc(const void *p, const char *caller) {
+  return p ? without_spare(p, tri_heap_usable(p, caller), TRI_ALLOC_MALLOC16) : 0;
 }
 
 /* Large objects shrink where they are, and grow into free pages behind them. */
@@ -330,13 +334,13 @@ static void *move(void *p, size_t old, size_t size, unsigned flags) {
 void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (!p) return tri_heap_alloc(size, flags);
   if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
-  size_t usable = tri_heap_usable(p, flags, "realloc");
+  size_t whole = tri_heap_usable(p, "realloc"), usable = without_spare(p, whole, flags);
   struct tri_thread *t = tri_self;
   bool fits = size <= usable && (usable <= 128 || size >= usable / 2);
-  if (size == usable) return p;
+  if (size == usable) return p; /* or what malloc_usable_size says would grow by being asked for */
   if (fits && usable <= TRI_MAX_SMALL) return p;
   if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;
-  void *q = move(p, usable, size, flags);
-  return q || size > usable ? q : p;
+  void *q = move(p, whole, size, flags); /* an object of tri_alloc may be filled to its end */
+  return q || size > whole ? q : p;
 }

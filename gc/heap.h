@@ -24,7 +24,9 @@ void *tri_heap_alloc_slow(size_t size, unsigned flags);
 /* Everything that the inline free does not do, errors included; `caller` names the function for messages. */
 void tri_heap_free_slow(void *p, const char *caller);
 void *tri_heap_realloc(void *p, size_t size, unsigned flags);
-size_t tri_heap_usable(const void *p, unsigned flags, const char *caller);
+size_t tri_heap_usable(const void *p, const char *caller);
+/* The same for malloc_usable_size: without malloc's spare byte. */
+size_t tri_heap_usable_malloc(const void *p, const char *caller);
 
 /* p lies in the heap or in the emergency region. */
 bool tri_heap_owns(const void *p);

@@ -12,8 +12,8 @@ static void *look_up(void *where, const char *name) {
   return dlsym(where, name);
 }
 
-/* For when malloc is not replaced. The loader is asked before it may have an error to tell: it frees that
- * when it is asked the next time, which would come here again. */
+/* For when malloc is not replaced. The loader is asked before it may have an error to tell: it frees that when it is
+ * asked the next time, which would come here again. */
 static struct {
   void (*free)(void *);
   void *(*realloc)(void *, size_t);

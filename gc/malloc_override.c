@@ -123,7 +123,7 @@ TRI_EXPORT void *pvalloc(size_t size) {
 }
 
 TRI_EXPORT size_t malloc_usable_size(void *p) {
-  return tri_heap_usable(p, FLAGS, "malloc_usable_size");
+  return tri_heap_usable_malloc(p, "malloc_usable_size");
 }
 
 /* C23. The size says nothing that the heap does not know. */

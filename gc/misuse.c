@@ -56,11 +56,12 @@ static const char *describe(const void *p) {
   return "a mapping that is not the heap's";
 }
 
+#define WAS_HIDDEN                                                                                             \
+  "it was reachable only through a hidden pointer; run with TRICOLOR=collect=off, or register the place that " \
+  "holds it (tri_roots_add)"
+
 _Noreturn static void reclaimed(const void *p, size_t size, const char *caller) {
-  tri_fatal(
-      "%s(%p): the collector reclaimed this %zu-byte object earlier: it was reachable only through a hidden "
-      "pointer; run with TRICOLOR=collect=off, or register the place that holds it (tri_roots_add)",
-      caller, p, size);
+  tri_fatal("%s(%p): the collector reclaimed this %zu-byte object earlier: " WAS_HIDDEN, caller, p, size);
 }
 
 static const char *what_for(const char *caller) {
@@ -73,10 +74,7 @@ void tri_misuse_double_free(const void *p, const struct tri_mspan *s, const char
 
 _Noreturn static void dead_pages(const void *p, const char *caller) {
   if (tri_mheap_page_was_reclaimed((uintptr_t)p))
-    tri_fatal(
-        "%s(%p): the collector reclaimed the object and all around it earlier: it was reachable only through a hidden "
-        "pointer; run with TRICOLOR=collect=off, or register the place that holds it (tri_roots_add)",
-        caller, p);
+    tri_fatal("%s(%p): the collector reclaimed the object and all around it earlier: " WAS_HIDDEN, caller, p);
   if (tri_mheap_page_was_freed((uintptr_t)p))
     tri_fatal("%s(%p): %s: the object and all around it are free already", caller, p, what_for(caller));
   tri_fatal("%s(%p): not an object: a part of the heap that was never handed out", caller, p);

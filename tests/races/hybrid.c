@@ -530,12 +530,16 @@ static void by_read(void) {
   taken_from(hang, take_by_read);
 }
 
+static void begin_to_sleep(int who, void (*step)(struct actor *)) {
+  begin(who, step);
+  CHECK(!becomes_within(&actors[who].done, MOMENT_MS), "it does not sleep");
+}
+
 /* The flip finds the reader asleep. */
 static void read_asleep(void) {
   CHECK(pipe(wake) == 0, "pipe");
   act_now(WRITER, hang);
-  begin(WRITER, read_into_holder);
-  CHECK(!becomes_within(&actors[WRITER].done, MOMENT_MS), "it does not sleep");
+  begin_to_sleep(WRITER, read_into_holder);
   collect_to(TRI_RACE_SCANNED);
   act_now(HELPER, look);
   send_nothing();
@@ -622,8 +626,7 @@ static void scanned_asleep(void) {
   CHECK(pipe(wake) == 0, "pipe");
   act_now(COLLECTOR, collect_step);
   start_actor(CHILD);
-  begin(CHILD, sleep_until_woken);
-  CHECK(!becomes_within(&actors[CHILD].done, MOMENT_MS), "it does not sleep");
+  begin_to_sleep(CHILD, sleep_until_woken);
   collect_to(TRI_RACE_HOLDS);
   CHECK(write(wake[1], "", 1) == 1, "write");
   CHECK(!becomes_within(&actors[CHILD].done, MOMENT_MS), "it runs while its stack is scanned");
@@ -651,8 +654,7 @@ static bool is_overwritten(void) {
 static void read_over_stack(void) {
   CHECK(pipe(wake) == 0, "pipe");
   act_now(WRITER, have_x);
-  begin(WRITER, read_over_mine);
-  CHECK(!becomes_within(&actors[WRITER].done, MOMENT_MS), "it does not sleep");
+  begin_to_sleep(WRITER, read_over_mine);
   collect_to(TRI_RACE_NOTED);
   CHECK(*sleepers_slot != NULL, "nothing to overwrite");
   send_nothing();
