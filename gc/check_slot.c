@@ -66,10 +66,11 @@ static bool on_own_stack(const struct tri_thread *t, uintptr_t slot) {
 }
 
 /* The kernel does not tell of a stack with SS_AUTODISARM while it is in use: what lies close above is on it. */
-static bool on_alternate_stack(uintptr_t slot) {
+static bool on_alternate_stack(const struct tri_thread *t, uintptr_t slot) {
   enum { CLOSE = 64 << 10 };
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
   stack_t ss;
-  if (slot - (uintptr_t)__builtin_frame_address(0) < CLOSE) return true;
+  if (slot - here < CLOSE && !tri_thread_is_on_own_stack(t, here)) return true;
   return syscall(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK) &&
          slot - (uintptr_t)ss.ss_sp < ss.ss_size;
 }
@@ -117,7 +118,7 @@ static void check(uintptr_t slot, bool by_type) {
   if (!t) return;
   const char *why = wrong_place(t, slot, by_type);
   tri_runtime_leave(t);
-  if (why == nowhere && (is_thread_local(slot) || on_alternate_stack(slot) || on_any_stack(slot))) why = NULL;
+  if (why == nowhere && (is_thread_local(slot) || on_alternate_stack(t, slot) || on_any_stack(slot))) why = NULL;
   if (why)
     tri_fatal(
         "tri_write or its kin: slot %p %s: what is stored there is not kept alive; see tri_roots_add, "

@@ -59,6 +59,12 @@ static size_t spare(size_t align, unsigned flags) {
   return flags & TRI_ALLOC_MALLOC16 && align <= MAX_HEADER_ALIGN ? TRI_MALLOC_SPARE : 0;
 }
 
+/* All of it where the request says so. For malloc what the program has not asked for: see tri_heap_alloc_medium. */
+static void clear(void *p, size_t size, size_t whole, unsigned flags) {
+  size_t from = flags & TRI_ALLOC_ZERO ? 0 : tri_min(size, whole);
+  if (flags & (TRI_ALLOC_ZERO | TRI_ALLOC_MALLOC16)) memset((char *)p + from, 0, whole - from);
+}
+
 static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
   if (size > PTRDIFF_MAX) return NULL;
   size_t npages = (size + spare(align, flags) + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
@@ -70,7 +76,7 @@ static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsign
   if (!s) return NULL;
   count(t, s->elemsize);
   void *p = (void *)s->base;
-  if ((flags & TRI_ALLOC_ZERO) && s->needzero) memset(p, 0, flags & TRI_ALLOC_MALLOC16 ? size : s->elemsize);
+  if (s->needzero) clear(p, size, s->elemsize, flags);
   return p;
 }
 
@@ -91,7 +97,7 @@ static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsig
   if (c == TRI_NUM_CLASSES) return alloc_large(t, align, size, flags);
   if (tri_unlikely(flags >= TRI_ALLOC_TYPE(1))) return tri_heap_take_typed(t, c, flags / TRI_ALLOC_TYPE(1));
   void *p = tri_mcache_alloc(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
-  if (p && (flags & TRI_ALLOC_ZERO)) memset(p, 0, flags & TRI_ALLOC_MALLOC16 ? size : tri_class_size[c]);
+  if (p) clear(p, size, tri_class_size[c], flags);
   return p;
 }
 
@@ -132,6 +138,16 @@ void *tri_heap_alloc_refill(size_t size, unsigned flags) {
   unsigned c = tri_heap_class(size, flags);
   void *p = tri_mcache_alloc_slow(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
   if (p && (flags & TRI_ALLOC_ZERO)) tri_clear_slot(p, tri_class_size[c]);
+  p = tri_runtime_leave_with(t, p);
+  return p ? p : tri_heap_alloc_slow(size, flags);
+}
+
+void *tri_heap_alloc_medium(size_t size, unsigned flags) {
+  struct tri_thread *t = tri_self;
+  if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
+  unsigned c = tri_size_class_malloc(size);
+  void *p = tri_mcache_alloc(&t->mcache, c * 2);
+  if (p) clear(p, size, tri_class_size[c], flags);
   p = tri_runtime_leave_with(t, p);
   return p ? p : tri_heap_alloc_slow(size, flags);
 }
@@ -315,6 +331,8 @@ static bool resize_large(struct tri_thread *t, void *p, size_t size, unsigned fl
     if (ok) {
       s.span->elemsize = npages << TRI_PAGE_SHIFT;
       t->mcache.live_delta += (int64_t)s.span->elemsize - before;
+      if (added_needzero || (int64_t)s.span->elemsize < before)
+        clear(p, size, s.span->elemsize, flags & ~TRI_ALLOC_ZERO);
       if ((int64_t)s.span->elemsize > before) t->mcache.gross_bytes += (size_t)((int64_t)s.span->elemsize - before);
       tri_mcache_flush_if_due(&t->mcache);
     }
@@ -331,13 +349,19 @@ static void *move(void *p, size_t old, size_t size, unsigned flags) {
   return q;
 }
 
+/* An object that fills its slot: malloc's are to have a byte to spare after realloc too, others have none. */
+static bool may_fill(const void *p) {
+  struct tri_slot s;
+  return !tri_slot_find((uintptr_t)p, &s) || (s.span->tag & TRI_TAG_SPECIAL) != 0;
+}
+
 void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (!p) return tri_heap_alloc(size, flags);
   if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
-  size_t whole = tri_heap_usable(p, "realloc"), usable = without_spare(p, whole, flags);
+  size_t whole = tri_heap_usable(p, "realloc"), usable = whole - (is_foreign(p) ? 0 : spare(1, flags));
   struct tri_thread *t = tri_self;
   bool fits = size <= usable && (usable <= 128 || size >= usable / 2);
-  if (size == usable) return p; /* or what malloc_usable_size says would grow by being asked for */
+  if (size == whole && may_fill(p)) return p;
   if (fits && usable <= TRI_MAX_SMALL) return p;
   if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;

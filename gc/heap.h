@@ -10,7 +10,7 @@
 enum tri_alloc_flags {
   TRI_ALLOC_SCAN = 0,
   TRI_ALLOC_NOSCAN = 1,  /* the span class's low bit */
-  TRI_ALLOC_ZERO = 2,    /* the memory reads as zero; without MALLOC16 the whole slot, so that no old word is left */
+  TRI_ALLOC_ZERO = 2,    /* the memory reads as zero, the whole slot, so that no old word is left */
   TRI_ALLOC_MALLOC16 = 4 /* malloc's classes: 16-byte alignment from 8 bytes on, and a byte to spare */
 };
 /* A flag too, for one of ZERO: the object is of this type, a number of gc/types.h. */
@@ -21,6 +21,11 @@ void *tri_heap_alloc(size_t size, unsigned flags);
 void *tri_heap_alloc_aligned(size_t align, size_t size, unsigned flags); /* align: power of two */
 /* Everything that tri_heap_alloc's inline part does not do. */
 void *tri_heap_alloc_slow(size_t size, unsigned flags);
+/* malloc's, from TRI_HEAP_MEDIUM bytes to TRI_MAX_SMALL_MALLOC: what lies behind them in the slot reads as zero. The
+ * program does not write there, but marking reads it, and what was left there would keep garbage. In smaller slots
+ * it is a few words, which would cost each malloc some time. */
+enum { TRI_HEAP_MEDIUM = 1024 };
+void *tri_heap_alloc_medium(size_t size, unsigned flags);
 /* Everything that the inline free does not do, errors included; `caller` names the function for messages. */
 void tri_heap_free_slow(void *p, const char *caller);
 void *tri_heap_realloc(void *p, size_t size, unsigned flags);

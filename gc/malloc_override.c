@@ -3,8 +3,8 @@
  * manual say; where they leave a choice, glibc's is taken (malloc(0) is a distinct object, realloc(p, 0) frees and
  * returns NULL, memalign rounds a bad alignment up). C++'s operator new and delete come here through libstdc++.
  *
- * malloc and free are the inline fast paths of gc/heap.h; all else is in gc/heap.c. Small calloc clears the slot: slots
- * are reused. free=ignore and errors are the slow path's business.
+ * malloc and free are the inline fast paths of gc/heap.h; all else is in gc/heap.c. free=ignore and errors are the slow
+ * path's business.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -23,8 +23,8 @@
 enum { FLAGS = TRI_ALLOC_SCAN | TRI_ALLOC_MALLOC16 };
 
 TRI_EXPORT void *malloc(size_t size) {
-  return tri_likely(size <= TRI_MAX_SMALL_MALLOC) ? tri_heap_alloc_small(size, FLAGS)
-                                                  : tri_heap_alloc_slow(size, FLAGS);
+  if (tri_likely(size < TRI_HEAP_MEDIUM)) return tri_heap_alloc_small(size, FLAGS);
+  return size <= TRI_MAX_SMALL_MALLOC ? tri_heap_alloc_medium(size, FLAGS) : tri_heap_alloc_slow(size, FLAGS);
 }
 
 extern __typeof(malloc) tri_own_malloc __attribute__((alias("malloc"), visibility("hidden"), leaf, malloc, nothrow));
@@ -54,11 +54,8 @@ TRI_EXPORT void *calloc(size_t n, size_t size) {
   static tri_aint told;
   size_t bytes;
   if (tri_unlikely(__builtin_mul_overflow(n, size, &bytes))) return overflow(&told, "calloc", n, size);
-  if (tri_likely(bytes <= TRI_MAX_SMALL_MALLOC)) {
-    void *p = tri_heap_alloc_small(bytes, FLAGS);
-    return tri_likely(p != NULL) ? memset(p, 0, bytes) : NULL;
-  }
-  return tri_heap_alloc_slow(bytes, FLAGS | TRI_ALLOC_ZERO);
+  return tri_likely(bytes < TRI_HEAP_MEDIUM) ? tri_heap_alloc_small(bytes, FLAGS | TRI_ALLOC_ZERO)
+                                             : tri_heap_alloc_slow(bytes, FLAGS | TRI_ALLOC_ZERO);
 }
 
 TRI_EXPORT void *realloc(void *p, size_t size) {
