@@ -198,17 +198,16 @@ static void *take_hint_slow(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
   if (h->nhints == 0) return NULL;
   struct tri_mcache_hint hint = c->hints[spanclass][(h->nhints - 1) % TRI_MCACHE_HINTS];
-  uint64_t bit = (uint64_t)1 << (hint.slot >> TRI_MCACHE_HINT_SHIFT);
-  if (hint.group->alloc & bit) {
+  if (hint.group->alloc & hint.bit) {
     h->nhints = 0;
     return NULL;
   }
-  struct tri_mspan *s = tri_mheap_span_of(tri_mcache_hint_slot(hint.slot));
+  struct tri_mspan *s = tri_mheap_span_of(hint.slot);
   tri_assert(s->owner == c->token && s->spanclass == spanclass); /* [CACHE-5] */
   if (s->room == TRI_ROOM_EMPTY) unempty(c, s);
   h->nhints--;
-  tri_mcache_hand_out(c, h, hint.group, bit);
-  return (void *)tri_mcache_hint_slot(hint.slot);
+  tri_mcache_hand_out(c, h, hint.group, hint.bit);
+  return (void *)hint.slot;
 }
 
 /* How many spans to ask the central for: a class that asks again and again takes more each time, so that threads do not

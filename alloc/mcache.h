@@ -8,13 +8,14 @@
 #include "alloc/mspan.h"
 #include "internal/check.h"
 
-enum { TRI_MCACHE_HINTS = 16 };
+enum { TRI_MCACHE_HINTS = 32 };
 
 /* A slot that this thread freed a moment ago: its memory is still in the processor's cache, so malloc takes it first.
  * Only a hint: the slot is free in its bitmap ([FREE-1]) and may have been handed out since. [CACHE-5] */
 struct tri_mcache_hint {
   struct tri_bitgroup *group;
-  uint64_t slot; /* its address; in the top 16 bits, its number in the group */
+  uint64_t bit; /* of the slot in the group */
+  uintptr_t slot;
 };
 
 /* The group of 64 slots that malloc takes from. Without a current span: a constant group with no valid slot. */
@@ -50,7 +51,7 @@ struct tri_mcache {
   uint64_t used[(TRI_NUM_SPANCLASSES + 63) / 64]; /* span classes touched since the last discard */
   struct tri_mcache_hot hot[TRI_NUM_SPANCLASSES];
   struct tri_mcache_class cls[TRI_NUM_SPANCLASSES];
-  struct tri_mcache_hint hints[TRI_NUM_SPANCLASSES][TRI_MCACHE_HINTS];
+  struct tri_mcache_hint hints[TRI_NUM_SPANCLASSES][TRI_MCACHE_HINTS]; /* last: most of it is never touched */
 };
 
 void tri_mcache_init(struct tri_mcache *c); /* memory zeroed or used as an mcache before */
@@ -70,11 +71,6 @@ void *tri_mcache_alloc_slow(struct tri_mcache *c, unsigned spanclass);
 /* After a free that emptied a group or went into a span taken for full. */
 void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s);
 
-enum { TRI_MCACHE_HINT_SHIFT = 48 };
-TRI_INLINE uintptr_t tri_mcache_hint_slot(uint64_t slot) {
-  return slot & (((uint64_t)1 << TRI_MCACHE_HINT_SHIFT) - 1);
-}
-
 /* A free slot of a group of the class of h is in the program's hands. */
 TRI_INLINE void tri_mcache_hand_out(struct tri_mcache *c, const struct tri_mcache_hot *h, struct tri_bitgroup *g,
                                     uint64_t bit) {
@@ -84,20 +80,23 @@ TRI_INLINE void tri_mcache_hand_out(struct tri_mcache *c, const struct tri_mcach
   c->live_delta += (int64_t)h->size;
 }
 
-/* A hint that is stale, or leads to a group without a slot in use, is left to the slow path. */
-TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_hot *h, unsigned spanclass) {
-  const struct tri_mcache_hint *hint = &c->hints[spanclass][(h->nhints - 1) % TRI_MCACHE_HINTS];
-  struct tri_bitgroup *g = hint->group;
-  uint64_t bit = (uint64_t)1 << (hint->slot >> TRI_MCACHE_HINT_SHIFT), before = g->alloc;
-  if (tri_unlikely(before == 0 || (before & bit) != 0)) return NULL;
-  h->nhints--;
-  tri_mcache_hand_out(c, h, g, bit);
-  return (void *)tri_mcache_hint_slot(hint->slot);
+/* The latest hint. One that is stale, or leads to a group without a slot in use, is left to the slow path. */
+TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_hot *h, size_t spanclass) {
+  uint32_t left = h->nhints - 1;
+  const struct tri_mcache_hint *hint = &c->hints[spanclass][left % TRI_MCACHE_HINTS];
+  TRI_ONCE(hint);
+  uint64_t before = hint->group->alloc;
+  if (tri_unlikely(before == 0 || (before & hint->bit) != 0)) return NULL;
+  h->nhints = left;
+  tri_mcache_hand_out(c, h, hint->group, hint->bit);
+  if (hint->slot == 0) __builtin_unreachable();
+  return (void *)hint->slot;
 }
 
 /* A free slot that is at hand, or NULL. Calls nothing. */
-TRI_INLINE void *tri_mcache_take(struct tri_mcache *c, unsigned spanclass) {
+TRI_INLINE void *tri_mcache_take(struct tri_mcache *c, size_t spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
+  TRI_ONCE(h);
   if (h->nhints) return tri_mcache_take_hint(c, h, spanclass);
   struct tri_bitgroup *g = h->group;
   uint64_t free_slots = ~g->alloc & h->valid;
@@ -115,24 +114,23 @@ TRI_INLINE void *tri_mcache_alloc(struct tri_mcache *c, unsigned spanclass) {
   return tri_likely(p != NULL) ? p : tri_mcache_alloc_slow(c, spanclass);
 }
 
-/* Frees a slot of a span that c owns; the caller has checked that its alloc bit is set. `index`: of the slot. True:
+/* Frees a slot of a span that c owns; the caller has checked that its alloc bit is set. `bit`: of the slot in g. True:
  * tri_mcache_freed_slow must follow. Calls nothing. */
-TRI_INLINE bool tri_mcache_put(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint32_t index,
+TRI_INLINE bool tri_mcache_put(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint64_t bit,
                                uintptr_t slot) {
-  unsigned spanclass = s->spanclass;
+  size_t spanclass = s->spanclass;
   struct tri_mcache_hot *h = &c->hot[spanclass];
-  uint64_t left = g->alloc & ~((uint64_t)1 << (index % 64));
-  unsigned n = h->nhints++;
-  g->alloc = left;
+  TRI_ONCE(h);
+  uint32_t n = h->nhints;
+  c->hints[spanclass][n % TRI_MCACHE_HINTS] = (struct tri_mcache_hint){g, bit, slot};
+  h->nhints = n + 1;
   c->live_delta -= (int64_t)s->elemsize;
-  c->hints[spanclass][n % TRI_MCACHE_HINTS] =
-      (struct tri_mcache_hint){g, slot | (uint64_t)(index % 64) << TRI_MCACHE_HINT_SHIFT};
-  return left == 0 || s->full;
+  return (g->alloc ^= bit) == 0 || s->full;
 }
 
-TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint32_t index,
+TRI_INLINE void tri_mcache_free(struct tri_mcache *c, struct tri_mspan *s, struct tri_bitgroup *g, uint64_t bit,
                                 uintptr_t slot) {
-  if (tri_unlikely(tri_mcache_put(c, s, g, index, slot))) tri_mcache_freed_slow(c, s);
+  if (tri_unlikely(tri_mcache_put(c, s, g, bit, slot))) tri_mcache_freed_slow(c, s);
 }
 
 #endif

@@ -24,7 +24,7 @@ extern const uint8_t tri_class_of8[129], tri_class_of128[249];
 extern const uint8_t tri_class_of8_malloc[129];
 
 TRI_INLINE unsigned tri_size_class(size_t size) {
-  return size <= 1024 ? tri_class_of8[(size + 7) >> 3] : tri_class_of128[(size - 1024 + 127) >> 7];
+  return tri_likely(size <= 1024) ? tri_class_of8[(size + 7) >> 3] : tri_class_of128[(size - 1024 + 127) >> 7];
 }
 /* For malloc: 16-byte alignment for requests of 8 bytes and more, and a byte to spare, up to TRI_MAX_SMALL_MALLOC. The
  * byte is for programs that hold nothing but a pointer one past the end: to the elements of C++'s new T[0], or behind
@@ -33,7 +33,7 @@ TRI_INLINE unsigned tri_size_class(size_t size) {
 #define TRI_MAX_SMALL_MALLOC (TRI_MAX_SMALL - TRI_MALLOC_SPARE)
 TRI_INLINE unsigned tri_size_class_malloc(size_t size) {
   size_t n = size + TRI_MALLOC_SPARE;
-  return n <= 1024 ? tri_class_of8_malloc[(n + 7) >> 3] : tri_class_of128[(n - 1024 + 127) >> 7];
+  return tri_likely(n <= 1024) ? tri_class_of8_malloc[(n + 7) >> 3] : tri_class_of128[(n - 1024 + 127) >> 7];
 }
 
 /* Span classes: class * 2 + noscan, then the typed ones. */

@@ -217,7 +217,7 @@ static void free_inside(struct tri_thread *t, void *p, const char *caller) {
   struct tri_slot s = checked_slot(p, caller);
   tri_write_before_free(t, p, false);
   if (tri_load_acq(&s.span->owner) == tri_load_rlx(&t->mcache.token)) {
-    tri_mcache_free(&t->mcache, s.span, s.group, s.index, (uintptr_t)p);
+    tri_mcache_free(&t->mcache, s.span, s.group, s.bit, (uintptr_t)p);
   } else {
     free_remote(t, &s, p, caller);
   }

@@ -78,7 +78,7 @@ TRI_INLINE void *tri_heap_alloc_small(size_t size, unsigned flags) {
   unsigned c = tri_heap_class(size, flags);
   if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
   if ((flags & TRI_ALLOC_ZERO) && tri_unlikely(size > TRI_CLEAR_FEW)) return tri_heap_alloc_refill(size, flags);
-  void *p = tri_mcache_take(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
+  void *p = tri_mcache_take(&t->mcache, (size_t)c * 2 + (flags & TRI_ALLOC_NOSCAN));
   if (tri_unlikely(!p)) return tri_heap_alloc_refill(size, flags);
   if (flags & TRI_ALLOC_ZERO) tri_clear_few(p, tri_class_size[c]);
   return tri_runtime_leave_with(t, p);
@@ -100,11 +100,13 @@ bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *s, void *p);
 
 /* p is the start of a live slot of s. The low half of the product is below divmul at the start of a slot, and only
  * there (sizeclass.h); divmul is 0 for large objects. */
-TRI_INLINE bool tri_heap_is_live_slot(const struct tri_mspan *s, const void *p, uint32_t *ret_index) {
+TRI_INLINE bool tri_heap_is_live_slot(const struct tri_mspan *s, const void *p, struct tri_bitgroup **ret_group,
+                                      uint64_t *ret_bit) {
   uint64_t product = ((uintptr_t)p - s->base) * (uint64_t)s->divmul;
-  uint32_t i = *ret_index = (uint32_t)(product >> 32);
-  const struct tri_bitgroup *g = &s->bits[i / 64];
-  return (uint32_t)product < s->divmul && (g->alloc & ~tri_load_rlx(&g->rfree)) >> (i % 64) & 1;
+  uint32_t i = (uint32_t)(product >> 32);
+  struct tri_bitgroup *g = *ret_group = &s->bits[i / 64];
+  uint64_t bit = *ret_bit = (uint64_t)1 << (i % 64);
+  return (uint32_t)product < s->divmul && (g->alloc & bit) != 0 && (tri_load_rlx(&g->rfree) & bit) == 0;
 }
 
 TRI_INLINE bool tri_heap_owns_span(const struct tri_thread *t, const struct tri_mspan *s) {
@@ -113,12 +115,13 @@ TRI_INLINE bool tri_heap_owns_span(const struct tri_thread *t, const struct tri_
 
 /* Frees p if it is a plain case: the start of a live small object, the span swept. Inside the runtime. */
 TRI_INLINE bool tri_heap_free_inside(struct tri_thread *t, void *p) {
-  uint32_t i;
+  struct tri_bitgroup *g;
+  uint64_t bit;
   struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
   if (tri_unlikely(!s)) return false;
   if (tri_unlikely(!tri_heap_owns_span(t, s))) return tri_heap_free_other(t, s, p);
-  if (tri_unlikely(!tri_heap_is_live_slot(s, p, &i))) return false;
-  tri_mcache_free(&t->mcache, s, &s->bits[i / 64], i, (uintptr_t)p);
+  if (tri_unlikely(!tri_heap_is_live_slot(s, p, &g, &bit))) return false;
+  tri_mcache_free(&t->mcache, s, g, bit, (uintptr_t)p);
   return true;
 }
 
@@ -130,15 +133,16 @@ void tri_heap_freed(struct tri_thread *t, struct tri_mspan *s);
 /* free(): all that it calls it calls last. */
 TRI_INLINE void tri_heap_free(void *p, const char *caller) {
   struct tri_thread *t = tri_self;
-  uint32_t i;
+  struct tri_bitgroup *g;
+  uint64_t bit;
   if (tri_unlikely(tri_heap_free_ignored || !tri_runtime_enter(t))) {
     tri_heap_free_slow(p, caller);
     return;
   }
   struct tri_mspan *s = tri_mheap_span_of((uintptr_t)p);
-  if (tri_unlikely(!s || !tri_heap_owns_span(t, s) || !tri_heap_is_live_slot(s, p, &i))) {
+  if (tri_unlikely(!s || !tri_heap_owns_span(t, s) || !tri_heap_is_live_slot(s, p, &g, &bit))) {
     tri_heap_free_hard(p, caller);
-  } else if (tri_unlikely(tri_mcache_put(&t->mcache, s, &s->bits[i / 64], i, (uintptr_t)p))) {
+  } else if (tri_unlikely(tri_mcache_put(&t->mcache, s, g, bit, (uintptr_t)p))) {
     tri_heap_freed(t, s);
   } else {
     tri_runtime_leave(t);

@@ -26,6 +26,8 @@
 #define TRI_INLINE static inline __attribute__((always_inline))
 #define TRI_COLD __attribute__((cold, noinline))
 #define TRI_CACHE_ALIGNED __attribute__((aligned(TRI_CACHE_LINE)))
+/* The compiler keeps this address in a register instead of computing it again for each field. */
+#define TRI_ONCE(p) __asm__("" : "+r"(p))
 /* Initial-exec: no call to __tls_get_addr, which may allocate and may take the loader's lock. */
 #define TRI_TLS __thread __attribute__((tls_model("initial-exec")))
 

@@ -49,7 +49,7 @@ static void free_object(struct tri_mcache *cache, unsigned char *object) {
   uint64_t bit = (uint64_t)1 << (i % 64);
   tri_check(tri_mspan_slot(s, i) == (uintptr_t)object);
   if (tri_load_acq(&s->owner) == tri_load_rlx(&cache->token)) {
-    tri_mcache_free(cache, s, g, i, (uintptr_t)object);
+    tri_mcache_free(cache, s, g, bit, (uintptr_t)object);
   } else {
     tri_check((tri_fetch_or_acq_rel(&g->rfree, bit) & bit) == 0);
     tri_mcentral_notify_rfree(s);

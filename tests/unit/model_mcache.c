@@ -150,7 +150,7 @@ static void free_by(struct tri_mcache *c, size_t i) {
   struct object o = model_take(i);
   struct tri_bitgroup *g = group_of(&o, &bit);
   if (o.span->owner == c->token) {
-    tri_mcache_free(c, o.span, g, tri_mspan_index(o.span, o.p), o.p);
+    tri_mcache_free(c, o.span, g, bit, o.p);
     return;
   }
   bool large = o.span->state == TRI_SPAN_LARGE;

@@ -50,7 +50,7 @@ static void own_free(struct tri_mcache *c, uintptr_t p) {
   uint64_t bit;
   struct tri_bitgroup *g = group_of(p, &bit);
   cr_assert(g->alloc & bit);
-  tri_mcache_free(c, tri_mheap_span_of(p), g, tri_mspan_index(tri_mheap_span_of(p), p), p);
+  tri_mcache_free(c, tri_mheap_span_of(p), g, bit, p);
 }
 
 static void remote_free(uintptr_t p) {
@@ -161,7 +161,7 @@ Test(mcache, a_hint_is_only_a_hint) {
   own_free(&a, x);
   own_free(&a, y);
   a.hints[c][a.hot[c].nhints++ % TRI_MCACHE_HINTS] =
-      (struct tri_mcache_hint){a.hints[c][0].group, z | (z - x) / 64 << TRI_MCACHE_HINT_SHIFT}; /* z is in use */
+      (struct tri_mcache_hint){a.hints[c][0].group, (uint64_t)1 << (z - x) / 64, z}; /* z is in use */
   cr_assert_eq(alloc(&a, c), x, "the lowest");
   cr_assert_eq(a.hot[c].nhints, 0);
   cr_assert_eq(alloc(&a, c), y);
@@ -182,10 +182,11 @@ Test(mcache, who_gives_a_span_up_forgets_the_hints) {
 
 Test(mcache, hints_beyond_their_number_are_forgotten) {
   unsigned c = scan_class(16);
-  uintptr_t p[40];
-  for (int i = 0; i < 40; i++) p[i] = alloc(&a, c);
-  for (int i = 0; i < 40; i++) own_free(&a, p[i]);
-  for (int i = 39; i >= 40 - TRI_MCACHE_HINTS; i--) cr_assert_eq(alloc(&a, c), p[i]);
+  enum { N = TRI_MCACHE_HINTS + 24 };
+  uintptr_t p[N];
+  for (int i = 0; i < N; i++) p[i] = alloc(&a, c);
+  for (int i = 0; i < N; i++) own_free(&a, p[i]);
+  for (int i = N - 1; i >= N - TRI_MCACHE_HINTS; i--) cr_assert_eq(alloc(&a, c), p[i]);
   cr_assert_eq(alloc(&a, c), p[0], "then the bitmap");
 }
 
