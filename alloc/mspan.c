@@ -33,6 +33,7 @@ void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen) 
   s->clist = 0;
   s->cnext = s->cprev = s->tnext = s->tprev = NULL;
   tri_int_store_rlx(&s->whole_pieces, 0);
+  tri_store_rlx(&s->asked, s->elemsize);
   tri_store_rlx(&s->owner, 0);
   tri_int_store_rlx(&s->sweepgen, sweepgen);
   tri_int_store_rel(&s->state, c ? TRI_SPAN_SMALL : TRI_SPAN_LARGE);
@@ -71,6 +72,7 @@ void tri_mspan_check(const struct tri_mspan *s) {
   tri_check(s->ngroups == (s->nelems + 63) / 64);
   tri_check(s->nelems * s->elemsize <= s->npages << TRI_PAGE_SHIFT);
   tri_check((state == TRI_SPAN_LARGE) == (s->spanclass < 2));
+  tri_check(tri_mspan_used_bytes(s) <= s->elemsize);
   tri_check(tri_mspan_typed(s) == tri_spanclass_is_typed(s->spanclass));
   tri_check(!tri_mspan_typed(s) || s->bits != &s->bits0);
   tri_check(state == TRI_SPAN_LARGE || s->type == 0);

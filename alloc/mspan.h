@@ -81,6 +81,7 @@ struct tri_mspan {
   size_t npages;
   struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room, while room is not NONE; owner only */
   tri_aint whole_pieces;           /* large: pieces without an untouched page; markers only, see gc/mark.c */
+  tri_aword asked;                 /* large: bytes that the program may use; whoever makes or resizes it, read by any */
 };
 static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "freeing in a small span touches two lines");
 static_assert(offsetof(struct tri_mspan, npages) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");
@@ -102,6 +103,11 @@ TRI_INLINE bool tri_mspan_typed(const struct tri_mspan *s) {
  */
 TRI_INLINE volatile uint16_t *tri_mspan_type_at(const struct tri_mspan *s, uint32_t index) {
   return (volatile uint16_t *)(void *)s->bits - 1 - index;
+}
+/* Bytes of a slot that the program may use and that marking reads, in whole words. Less than elemsize in large objects:
+ * what lies behind would keep what it held before. */
+TRI_INLINE size_t tri_mspan_used_bytes(const struct tri_mspan *s) {
+  return s->divmul ? s->elemsize : tri_align_up(tri_load_rlx(&s->asked), sizeof(void *));
 }
 /* Bits of group `g` that stand for slots. */
 TRI_INLINE uint64_t tri_mspan_valid(const struct tri_mspan *s, uint32_t g) {

@@ -157,7 +157,7 @@ static void drain(void) {
     if (!tri_slot_find(object, &s)) continue;
     chk.object = object;
     chk.type = tri_types_info(s.span, s.index);
-    for (uintptr_t lo = object, end = object + s.span->elemsize; lo < end;) {
+    for (uintptr_t lo = object, end = object + tri_mspan_used_bytes(s.span); lo < end;) {
       size_t n = tri_roots_next_readable(&lo, end);
       visit_object(lo, lo + n);
       lo += n;

@@ -59,10 +59,10 @@ static size_t spare(size_t align, unsigned flags) {
   return flags & TRI_ALLOC_MALLOC16 && align <= MAX_HEADER_ALIGN ? TRI_MALLOC_SPARE : 0;
 }
 
-/* All of it where the request says so. For malloc what the program has not asked for: see tri_heap_alloc_medium. */
-static void clear(void *p, size_t size, size_t whole, unsigned flags) {
-  size_t from = flags & TRI_ALLOC_ZERO ? 0 : tri_min(size, whole);
-  if (flags & (TRI_ALLOC_ZERO | TRI_ALLOC_MALLOC16)) memset((char *)p + from, 0, whole - from);
+/* All of a slot where the request says so. For malloc what was not asked for: see tri_heap_alloc_medium. */
+static void clear(void *p, size_t size, unsigned c, unsigned flags) {
+  size_t from = flags & TRI_ALLOC_ZERO ? 0 : size;
+  if (flags & (TRI_ALLOC_ZERO | TRI_ALLOC_MALLOC16)) memset((char *)p + from, 0, tri_class_size[c] - from);
 }
 
 static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsigned flags) {
@@ -75,8 +75,9 @@ static void *alloc_large(struct tri_thread *t, size_t align, size_t size, unsign
                              : tri_mcentral_alloc_large(npages, align_pages, flags & TRI_ALLOC_NOSCAN);
   if (!s) return NULL;
   count(t, s->elemsize);
+  if (flags & TRI_ALLOC_MALLOC16) tri_store_rlx(&s->asked, size);
   void *p = (void *)s->base;
-  if (s->needzero) clear(p, size, s->elemsize, flags);
+  if ((flags & TRI_ALLOC_ZERO) && s->needzero) memset(p, 0, tri_mspan_used_bytes(s));
   return p;
 }
 
@@ -97,7 +98,7 @@ static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsig
   if (c == TRI_NUM_CLASSES) return alloc_large(t, align, size, flags);
   if (tri_unlikely(flags >= TRI_ALLOC_TYPE(1))) return tri_heap_take_typed(t, c, flags / TRI_ALLOC_TYPE(1));
   void *p = tri_mcache_alloc(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
-  if (p) clear(p, size, tri_class_size[c], flags);
+  if (p) clear(p, size, c, flags);
   return p;
 }
 
@@ -147,7 +148,7 @@ void *tri_heap_alloc_medium(size_t size, unsigned flags) {
   if (tri_unlikely(!tri_runtime_enter(t))) return tri_heap_alloc_slow(size, flags);
   unsigned c = tri_size_class_malloc(size);
   void *p = tri_mcache_alloc(&t->mcache, c * 2);
-  if (p) clear(p, size, tri_class_size[c], flags);
+  if (p) clear(p, size, c, flags);
   p = tri_runtime_leave_with(t, p);
   return p ? p : tri_heap_alloc_slow(size, flags);
 }
@@ -285,8 +286,16 @@ void tri_heap_free_slow(void *p, const char *caller) {
   errno = saved_errno;
 }
 
+/* With malloc's flags the spare byte stays out, but where the object may have been made with a great alignment, and
+ * have none. */
+static size_t usable_of(const struct tri_slot *s, unsigned flags) {
+  size_t size = s->span->elemsize;
+  if (s->span->divmul == 0) return tri_load_rlx(&s->span->asked);
+  return size - ((tri_slot_start(s) | size) % (2 * MAX_HEADER_ALIGN) == 0 ? 0 : spare(1, flags));
+}
+
 /* The checks of free: what the collector has reclaimed is not usable any more. */
-static size_t usable_inside(const void *p, const char *caller) {
+static size_t usable_inside(const void *p, const char *caller, unsigned flags) {
   struct tri_thread *t = tri_self;
   bool entered = tri_thread_is_registered(t) && tri_runtime_enter(t);
   struct tri_slot s;
@@ -295,47 +304,51 @@ static size_t usable_inside(const void *p, const char *caller) {
   } else if (!tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s)) {
     tri_misuse_bad_free(p, caller);
   }
-  size_t size = s.span->elemsize;
+  size_t size = usable_of(&s, flags);
   if (entered) tri_runtime_leave(t);
   return size;
 }
 
-size_t tri_heap_usable(const void *p, const char *caller) {
+static size_t usable(const void *p, const char *caller, unsigned flags) {
   if (!p) return 0;
   if (tri_emergency_owns(p)) return tri_emergency_size(p);
   if (is_foreign(p) && tri_runtime_inert()) return tri_mode_foreign_usable((void *)(uintptr_t)p);
   if (is_foreign(p)) tri_misuse_bad_free(p, caller);
-  return usable_inside(p, caller);
+  return usable_inside(p, caller, flags);
 }
 
-/* The spare byte stays out, but where the object may have been made with a great alignment, and have none. */
-static size_t without_spare(const void *p, size_t usable, unsigned flags) {
-  bool may_have_none = is_foreign(p) || ((uintptr_t)p | usable) % (2 * MAX_HEADER_ALIGN) == 0;
-  return usable - (may_have_none ? 0 : spare(1, flags));
+size_t tri_heap_usable(const void *p, const char *caller) {
+  return usable(p, caller, 0);
 }
 
 size_t tri_heap_usable_malloc(const void *p, const char *caller) {
-  return p ? without_spare(p, tri_heap_usable(p, caller), TRI_ALLOC_MALLOC16) : 0;
+  return usable(p, caller, TRI_ALLOC_MALLOC16);
 }
 
-/* Large objects shrink where they are, and grow into free pages behind them. */
+static bool change_pages(struct tri_thread *t, struct tri_mspan *s, size_t npages) {
+  bool added_needzero, marking = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK; /* [FREE-2] */
+  int64_t before = (int64_t)s->elemsize;
+  if (marking || !tri_mheap_resize_span(s, npages, &added_needzero)) return false;
+  s->elemsize = npages << TRI_PAGE_SHIFT;
+  t->mcache.live_delta += (int64_t)s->elemsize - before;
+  if ((int64_t)s->elemsize > before) t->mcache.gross_bytes += (size_t)((int64_t)s->elemsize - before);
+  tri_mcache_flush_if_due(&t->mcache);
+  return true;
+}
+
+/* Large objects shrink where they are, and grow into free pages behind them. Within their last page they may grow while
+ * marking, too: what marking may have passed over already is cleared. */
 static bool resize_large(struct tri_thread *t, void *p, size_t size, unsigned flags) {
   struct tri_slot s;
-  bool added_needzero, ok = false;
+  bool ok = false;
   size_t npages = (size + spare(1, flags) + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
   if (size <= TRI_MAX_SMALL || size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
-  bool marking = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK; /* [FREE-2] */
-  if (!marking && tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
-    int64_t before = (int64_t)s.span->elemsize;
-    ok = tri_mheap_resize_span(s.span, npages, &added_needzero);
-    if (ok) {
-      s.span->elemsize = npages << TRI_PAGE_SHIFT;
-      t->mcache.live_delta += (int64_t)s.span->elemsize - before;
-      if (added_needzero || (int64_t)s.span->elemsize < before)
-        clear(p, size, s.span->elemsize, flags & ~TRI_ALLOC_ZERO);
-      if ((int64_t)s.span->elemsize > before) t->mcache.gross_bytes += (size_t)((int64_t)s.span->elemsize - before);
-      tri_mcache_flush_if_due(&t->mcache);
-    }
+  if (tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
+    size_t asked = tri_load_rlx(&s.span->asked);
+    bool same = npages == s.span->npages;
+    ok = same || change_pages(t, s.span, npages);
+    if (same && size > asked) memset((char *)p + asked, 0, size - asked);
+    if (ok) tri_store_rel(&s.span->asked, size);
   }
   tri_runtime_leave_with(t, p);
   return ok;
@@ -358,12 +371,13 @@ static bool may_fill(const void *p) {
 void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (!p) return tri_heap_alloc(size, flags);
   if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
-  size_t whole = tri_heap_usable(p, "realloc"), usable = whole - (is_foreign(p) ? 0 : spare(1, flags));
+  size_t whole = tri_heap_usable(p, "realloc");
+  size_t room = whole - (is_foreign(p) || whole > TRI_MAX_SMALL ? 0 : spare(1, flags));
   struct tri_thread *t = tri_self;
-  bool fits = size <= usable && (usable <= 128 || size >= usable / 2);
+  bool fits = size <= room && (room <= 128 || size >= room / 2);
   if (size == whole && may_fill(p)) return p;
-  if (fits && usable <= TRI_MAX_SMALL) return p;
-  if (usable > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
+  if (fits && whole <= TRI_MAX_SMALL) return p;
+  if (whole > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;
   void *q = move(p, whole, size, flags); /* an object of tri_alloc may be filled to its end */
   return q || size > whole ? q : p;

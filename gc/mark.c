@@ -261,7 +261,8 @@ static bool all_touched(struct tri_mspan *s) {
 /* A page that was touched stays so: an object found without a hole is not asked about again. */
 static void found_whole(struct tri_mspan *s) {
   if (tri_int_load_acq(&put_off)) return;
-  unsigned pieces = (unsigned)tri_min((s->elemsize + TRI_OBLET_BYTES - SPARSE_BYTES) / TRI_OBLET_BYTES, ALL_WHOLE - 1);
+  size_t bytes = tri_mspan_used_bytes(s);
+  unsigned pieces = (unsigned)tri_min((bytes + TRI_OBLET_BYTES - SPARSE_BYTES) / TRI_OBLET_BYTES, ALL_WHOLE - 1);
   if (tri_int_fetch_add_acq_rel(&s->whole_pieces, 1) + 1 == pieces) tri_int_store_rlx(&s->whole_pieces, ALL_WHOLE);
 }
 
@@ -291,12 +292,13 @@ static void scan_touched(struct hand *h, struct tri_mspan *s, uintptr_t lo, uint
 TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
-  uintptr_t start = tri_slot_start(&s), end = start + s.span->elemsize;
+  uintptr_t start = tri_slot_start(&s), end = start + tri_mspan_used_bytes(s.span);
   if (entry == start) {
     if (!all_touched(s.span)) tri_int_store_rlx(&s.span->whole_pieces, 0);
     for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
       tri_work_put(&h->m->work, tri_grey(piece, s.span->tag));
   }
+  if (entry >= end) return; /* realloc has taken it off meanwhile */
   end = tri_min(entry + TRI_OBLET_BYTES, end);
   if (end - entry < SPARSE_BYTES || all_touched(s.span)) {
     scan_part(h, whole_slot(s.span, 0), entry, end);
@@ -321,7 +323,8 @@ static void scan_readable_part(struct hand *h, struct whole o, uintptr_t lo, uin
 TRI_NOINLINE static void scan_readable(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
-  scan_readable_part(h, whole_slot(s.span, s.index), entry, tri_slot_start(&s) + s.span->elemsize);
+  uintptr_t end = tri_slot_start(&s) + tri_mspan_used_bytes(s.span);
+  if (entry < end) scan_readable_part(h, whole_slot(s.span, s.index), entry, end);
 }
 
 /* Of any size, but meant for those that are not for tri_scan_small. */
@@ -373,6 +376,8 @@ static void scan_marked_on(struct hand *h, struct tri_mspan *s, uintptr_t lo, ui
 /* A large object may have pages among them that were never touched or that cannot be read. */
 static void scan_marked_large(struct hand *h, struct tri_mspan *s, uintptr_t lo, uintptr_t hi) {
   if (!(marks_to_scan(&s->bits[0]) & 1)) return;
+  hi = tri_min(hi, s->base + tri_mspan_used_bytes(s));
+  if (lo >= hi) return;
   h->run_of = whole_slot(s, 0);
   if (!tri_pages_each(lo, hi, false, scan_run, h)) scan_readable_part(h, h->run_of, lo, hi);
 }
