@@ -34,6 +34,7 @@ void tri_mspan_init(struct tri_mspan *s, unsigned spanclass, uint32_t sweepgen) 
   s->cnext = s->cprev = s->tnext = s->tprev = NULL;
   tri_int_store_rlx(&s->whole_pieces, 0);
   tri_store_rlx(&s->asked, s->elemsize);
+  tri_int_store_rlx(&s->fills_slots, 0);
   tri_store_rlx(&s->owner, 0);
   tri_int_store_rlx(&s->sweepgen, sweepgen);
   tri_int_store_rel(&s->state, c ? TRI_SPAN_SMALL : TRI_SPAN_LARGE);

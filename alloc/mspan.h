@@ -82,6 +82,7 @@ struct tri_mspan {
   struct tri_mspan *tnext, *tprev; /* the owner's list of spans with room, while room is not NONE; owner only */
   tri_aint whole_pieces;           /* large: pieces without an untouched page; markers only, see gc/mark.c */
   tri_aword asked;                 /* large: bytes that the program may use; whoever makes or resizes it, read by any */
+  tri_aint fills_slots;            /* small: 1 when malloc may have given slots out whole; see gc/heap.c */
 };
 static_assert(offsetof(struct tri_mspan, bits0) == TRI_CACHE_LINE, "freeing in a small span touches two lines");
 static_assert(offsetof(struct tri_mspan, npages) == 2 * TRI_CACHE_LINE, "sweeping a small span touches two lines");

@@ -98,7 +98,10 @@ static void *alloc_inside(struct tri_thread *t, size_t align, size_t size, unsig
   if (c == TRI_NUM_CLASSES) return alloc_large(t, align, size, flags);
   if (tri_unlikely(flags >= TRI_ALLOC_TYPE(1))) return tri_heap_take_typed(t, c, flags / TRI_ALLOC_TYPE(1));
   void *p = tri_mcache_alloc(&t->mcache, c * 2 + (flags & TRI_ALLOC_NOSCAN));
-  if (p) clear(p, size, c, flags);
+  if (!p) return NULL;
+  clear(p, size, c, flags);
+  if (flags & TRI_ALLOC_MALLOC16 && spare(align, flags) == 0)
+    tri_int_store_rlx(&tri_mheap_span_of((uintptr_t)p)->fills_slots, 1);
   return p;
 }
 
@@ -286,16 +289,24 @@ void tri_heap_free_slow(void *p, const char *caller) {
   errno = saved_errno;
 }
 
-/* With malloc's flags the spare byte stays out, but where the object may have been made with a great alignment, and
- * have none. */
-static size_t usable_of(const struct tri_slot *s, unsigned flags) {
-  size_t size = s->span->elemsize;
-  if (s->span->divmul == 0) return tri_load_rlx(&s->span->asked);
-  return size - ((tri_slot_start(s) | size) % (2 * MAX_HEADER_ALIGN) == 0 ? 0 : spare(1, flags));
+/* Large objects are as large as was asked; those with a great alignment, and others than malloc's, may fill their slot.
+ */
+static bool fills_slot(const struct tri_mspan *s) {
+  return s->divmul == 0 || (s->tag & TRI_TAG_SPECIAL) != 0 || tri_int_load_rlx(&s->fills_slots);
+}
+
+/* Bytes of an object: all, and without malloc's spare byte. */
+struct extent {
+  size_t whole, room;
+};
+
+static struct extent extent_of(const struct tri_mspan *s) {
+  size_t whole = s->divmul ? s->elemsize : tri_load_rlx(&s->asked);
+  return (struct extent){whole, whole - (fills_slot(s) ? 0 : TRI_MALLOC_SPARE)};
 }
 
 /* The checks of free: what the collector has reclaimed is not usable any more. */
-static size_t usable_inside(const void *p, const char *caller, unsigned flags) {
+static struct extent extent_inside(const void *p, const char *caller) {
   struct tri_thread *t = tri_self;
   bool entered = tri_thread_is_registered(t) && tri_runtime_enter(t);
   struct tri_slot s;
@@ -304,25 +315,31 @@ static size_t usable_inside(const void *p, const char *caller, unsigned flags) {
   } else if (!tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s)) {
     tri_misuse_bad_free(p, caller);
   }
-  size_t size = usable_of(&s, flags);
+  struct extent e = extent_of(s.span);
   if (entered) tri_runtime_leave(t);
-  return size;
+  return e;
 }
 
-static size_t usable(const void *p, const char *caller, unsigned flags) {
-  if (!p) return 0;
-  if (tri_emergency_owns(p)) return tri_emergency_size(p);
-  if (is_foreign(p) && tri_runtime_inert()) return tri_mode_foreign_usable((void *)(uintptr_t)p);
-  if (is_foreign(p)) tri_misuse_bad_free(p, caller);
-  return usable_inside(p, caller, flags);
+static struct extent extent(const void *p, const char *caller) {
+  size_t foreign;
+  if (!p) return (struct extent){0, 0};
+  if (!is_foreign(p)) return extent_inside(p, caller);
+  if (tri_emergency_owns(p)) {
+    foreign = tri_emergency_size(p);
+  } else if (tri_runtime_inert()) {
+    foreign = tri_mode_foreign_usable((void *)(uintptr_t)p);
+  } else {
+    tri_misuse_bad_free(p, caller);
+  }
+  return (struct extent){foreign, foreign};
 }
 
 size_t tri_heap_usable(const void *p, const char *caller) {
-  return usable(p, caller, 0);
+  return extent(p, caller).whole;
 }
 
 size_t tri_heap_usable_malloc(const void *p, const char *caller) {
-  return usable(p, caller, TRI_ALLOC_MALLOC16);
+  return extent(p, caller).room;
 }
 
 static bool change_pages(struct tri_thread *t, struct tri_mspan *s, size_t npages) {
@@ -362,23 +379,15 @@ static void *move(void *p, size_t old, size_t size, unsigned flags) {
   return q;
 }
 
-/* An object that fills its slot: malloc's are to have a byte to spare after realloc too, others have none. */
-static bool may_fill(const void *p) {
-  struct tri_slot s;
-  return !tri_slot_find((uintptr_t)p, &s) || (s.span->tag & TRI_TAG_SPECIAL) != 0;
-}
-
 void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   if (!p) return tri_heap_alloc(size, flags);
   if (tri_unlikely(tri_runtime_inert()) && !tri_heap_owns(p)) return tri_mode_foreign_realloc(p, size);
-  size_t whole = tri_heap_usable(p, "realloc");
-  size_t room = whole - (is_foreign(p) || whole > TRI_MAX_SMALL ? 0 : spare(1, flags));
+  struct extent e = extent(p, "realloc");
   struct tri_thread *t = tri_self;
-  bool fits = size <= room && (room <= 128 || size >= room / 2);
-  if (size == whole && may_fill(p)) return p;
-  if (fits && whole <= TRI_MAX_SMALL) return p;
-  if (whole > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
+  bool fits = size <= e.room && (e.room <= 128 || size >= e.room / 2);
+  if (size == e.room || (fits && e.whole <= TRI_MAX_SMALL)) return p;
+  if (e.whole > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;
-  void *q = move(p, whole, size, flags); /* an object of tri_alloc may be filled to its end */
-  return q || size > whole ? q : p;
+  void *q = move(p, e.whole, size, flags); /* an object of tri_alloc may be filled to its end */
+  return q || size > e.whole ? q : p;
 }

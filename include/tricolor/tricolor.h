@@ -46,7 +46,8 @@ TRI_API const char *tri_version(void);
 TRI_API void *tri_alloc(size_t size);
 /* The same for data without pointers: never scanned, and not zeroed unless fresh. After Go's noscan span classes. */
 TRI_API void *tri_alloc_noscan(size_t size);
-/* A zeroed, scanned object that the collector never frees and whose content is a root. Free it with tri_free. */
+/* A zeroed, scanned object that the collector never frees and whose content is a root. Free it with tri_free, and
+ * change its size with tri_realloc: where malloc is replaced, realloc may make an ordinary object of it. */
 TRI_API void *tri_alloc_uncollectable(size_t size);
 /*
  * Frees an object at once, by its first byte; NULL is allowed. The collector would do it anyway. A pointer that is not

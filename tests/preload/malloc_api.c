@@ -202,7 +202,22 @@ static void sized_frees(void) {
   free_aligned_sized(NULL, 64, 5);
 }
 
+/* Who asks for what malloc_usable_size says gets no more, and keeps the block and its alignment. Our own promise, which
+ * C does not make. */
+static void what_is_usable(void) {
+  for (size_t n = 1; probe_live() && n < 200000; n += 1 + n / 10) {
+    void *p = malloc(n), *q = NULL;
+    size_t usable = malloc_usable_size(p), align = n < 4000 ? 256 : 4096;
+    CHECK(realloc(p, usable) == p && malloc_usable_size(p) == usable, "realloc of %zu bytes to what is usable", n);
+    CHECK(posix_memalign(&q, align, (n + align) / align * align) == 0, "posix_memalign");
+    CHECK(realloc(q, (n + align) / align * align) == q, "realloc of a block aligned to %zu to its own size", align);
+    free(q);
+    free(p);
+  }
+}
+
 int main(void) {
+  what_is_usable();
   all_sizes();
   neighbours();
   alignments();
