@@ -298,11 +298,12 @@ static bool fills_slot(const struct tri_mspan *s) {
 /* Bytes of an object: all, and without malloc's spare byte. */
 struct extent {
   size_t whole, room;
+  bool large;
 };
 
 static struct extent extent_of(const struct tri_mspan *s) {
   size_t whole = s->divmul ? s->elemsize : tri_load_rlx(&s->asked);
-  return (struct extent){whole, whole - (fills_slot(s) ? 0 : TRI_MALLOC_SPARE)};
+  return (struct extent){whole, whole - (fills_slot(s) ? 0 : TRI_MALLOC_SPARE), s->divmul == 0};
 }
 
 /* The checks of free: what the collector has reclaimed is not usable any more. */
@@ -322,7 +323,7 @@ static struct extent extent_inside(const void *p, const char *caller) {
 
 static struct extent extent(const void *p, const char *caller) {
   size_t foreign;
-  if (!p) return (struct extent){0, 0};
+  if (!p) return (struct extent){0};
   if (!is_foreign(p)) return extent_inside(p, caller);
   if (tri_emergency_owns(p)) {
     foreign = tri_emergency_size(p);
@@ -331,7 +332,7 @@ static struct extent extent(const void *p, const char *caller) {
   } else {
     tri_misuse_bad_free(p, caller);
   }
-  return (struct extent){foreign, foreign};
+  return (struct extent){foreign, foreign, false};
 }
 
 size_t tri_heap_usable(const void *p, const char *caller) {
@@ -354,16 +355,17 @@ static bool change_pages(struct tri_thread *t, struct tri_mspan *s, size_t npage
 }
 
 /* Large objects shrink where they are, and grow into free pages behind them. Within their last page they may grow while
- * marking, too: what marking may have passed over already is cleared. */
-static bool resize_large(struct tri_thread *t, void *p, size_t size, unsigned flags) {
+ * marking, too: what marking may have passed over already is cleared. `fits`: it is room enough, with pages too many.
+ */
+static bool resize_large(struct tri_thread *t, void *p, size_t size, bool fits, unsigned flags) {
   struct tri_slot s;
   bool ok = false;
   size_t npages = (size + spare(1, flags) + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
-  if (size <= TRI_MAX_SMALL || size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
+  if (size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
   if (tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
     size_t asked = tri_load_rlx(&s.span->asked);
     bool same = npages == s.span->npages;
-    ok = same || change_pages(t, s.span, npages);
+    ok = same || change_pages(t, s.span, npages) || fits;
     if (same && size > asked) memset((char *)p + asked, 0, size - asked);
     if (ok) tri_store_rel(&s.span->asked, size);
   }
@@ -385,8 +387,9 @@ void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   struct extent e = extent(p, "realloc");
   struct tri_thread *t = tri_self;
   bool fits = size <= e.room && (e.room <= 128 || size >= e.room / 2);
-  if (size == e.room || (fits && e.whole <= TRI_MAX_SMALL)) return p;
-  if (e.whole > TRI_MAX_SMALL && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
+  if (size == e.room || (fits && !e.large)) return p;
+  bool stays_large = e.large && (fits || size > TRI_MAX_SMALL);
+  if (stays_large && tri_thread_is_registered(t) && resize_large(t, p, size, fits, flags)) return p;
   if (fits) return p;
   void *q = move(p, e.whole, size, flags); /* an object of tri_alloc may be filled to its end */
   return q || size > e.whole ? q : p;

@@ -261,8 +261,7 @@ static bool all_touched(struct tri_mspan *s) {
 /* A page that was touched stays so: an object found without a hole is not asked about again. */
 static void found_whole(struct tri_mspan *s) {
   if (tri_int_load_acq(&put_off)) return;
-  size_t bytes = tri_mspan_used_bytes(s);
-  unsigned pieces = (unsigned)tri_min((bytes + TRI_OBLET_BYTES - SPARSE_BYTES) / TRI_OBLET_BYTES, ALL_WHOLE - 1);
+  unsigned pieces = (unsigned)tri_min((s->elemsize + TRI_OBLET_BYTES - SPARSE_BYTES) / TRI_OBLET_BYTES, ALL_WHOLE - 1);
   if (tri_int_fetch_add_acq_rel(&s->whole_pieces, 1) + 1 == pieces) tri_int_store_rlx(&s->whole_pieces, ALL_WHOLE);
 }
 
@@ -293,6 +292,7 @@ TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   struct tri_slot s;
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + tri_mspan_used_bytes(s.span);
+  size_t left = s.span->elemsize - (entry - start);
   if (entry == start) {
     if (!all_touched(s.span)) tri_int_store_rlx(&s.span->whole_pieces, 0);
     for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
@@ -300,7 +300,7 @@ TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   }
   if (entry >= end) return; /* realloc has taken it off meanwhile */
   end = tri_min(entry + TRI_OBLET_BYTES, end);
-  if (end - entry < SPARSE_BYTES || all_touched(s.span)) {
+  if (left < SPARSE_BYTES || all_touched(s.span)) {
     scan_part(h, whole_slot(s.span, 0), entry, end);
   } else {
     scan_touched(h, s.span, entry, end);

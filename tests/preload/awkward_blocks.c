@@ -13,7 +13,7 @@
 
 #define GUARD_INSTALL 102
 #define SPARSE ((size_t)512 << 20)
-enum { DEPTH = 16, SECONDS = 2, BLOCK = 1 << 20, PAGE = 4096 };
+enum { DEPTH = 16, SECONDS = 2, BLOCK = 1 << 20, PAGE = 4096, TAIL = (192 << 10) - 8 };
 
 struct node {
   struct node *left, *right;
@@ -49,13 +49,16 @@ static void *closes(void *arg) {
 }
 
 static void guarded(void) {
-  static char *block;
+  static char *block, *tail;
   pthread_t t;
   struct timespec now, end;
   CHECK(posix_memalign((void **)&block, PAGE, BLOCK) == 0, "posix_memalign");
+  CHECK(posix_memalign((void **)&tail, PAGE, TAIL) == 0, "posix_memalign");
   memset(block, 0, BLOCK);
+  memset(tail, 0, TAIL);
   make_garbage(20000);
   madvise(block + 16 * PAGE, PAGE, GUARD_INSTALL); /* refused by older kernels */
+  madvise(tail + 36 * PAGE, PAGE, GUARD_INSTALL);
   CHECK(pthread_create(&t, NULL, closes, NULL) == 0, "pthread_create");
   clock_gettime(CLOCK_MONOTONIC, &end);
   end.tv_sec += SECONDS;

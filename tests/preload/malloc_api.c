@@ -214,6 +214,13 @@ static void what_is_usable(void) {
     free(q);
     free(p);
   }
+  void *p = realloc(malloc(60000), 31000), *q = realloc(p, 70000);
+  CHECK(!probe_live() || malloc_usable_size(q) == 70000, "usable %zu of 70000", malloc_usable_size(q));
+  p = realloc(q, 40000);
+  CHECK(!probe_live() || malloc_usable_size(p) == 40000, "usable %zu of 40000", malloc_usable_size(p));
+  p = realloc(p, 31000);
+  CHECK(!probe_live() || malloc_usable_size(p) < 34000, "usable %zu of 31000", malloc_usable_size(p));
+  free(p);
 }
 
 int main(void) {
