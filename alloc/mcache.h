@@ -8,7 +8,7 @@
 #include "alloc/mspan.h"
 #include "internal/check.h"
 
-enum { TRI_MCACHE_HINTS = 32 };
+enum { TRI_MCACHE_HINTS = 16 };
 
 /* A slot that this thread freed a moment ago: its memory is still in the processor's cache, so malloc takes it first.
  * Only a hint: the slot is free in its bitmap ([FREE-1]) and may have been handed out since. [CACHE-5] */

@@ -289,10 +289,11 @@ void tri_heap_free_slow(void *p, const char *caller) {
   errno = saved_errno;
 }
 
-/* Large objects are as large as was asked; those with a great alignment, and others than malloc's, may fill their slot.
+/* Large objects are as large as was asked; others than malloc's may fill their slot, and those with a great alignment.
  */
-static bool fills_slot(const struct tri_mspan *s) {
-  return s->divmul == 0 || (s->tag & TRI_TAG_SPECIAL) != 0 || tri_int_load_rlx(&s->fills_slots);
+static bool fills_slot(const struct tri_slot *s) {
+  if (s->span->divmul == 0 || (s->span->tag & TRI_TAG_SPECIAL) != 0) return true;
+  return tri_int_load_rlx(&s->span->fills_slots) && tri_slot_start(s) % (2 * MAX_HEADER_ALIGN) == 0;
 }
 
 /* Bytes of an object: all, and without malloc's spare byte. */
@@ -301,9 +302,10 @@ struct extent {
   bool large;
 };
 
-static struct extent extent_of(const struct tri_mspan *s) {
-  size_t whole = s->divmul ? s->elemsize : tri_load_rlx(&s->asked);
-  return (struct extent){whole, whole - (fills_slot(s) ? 0 : TRI_MALLOC_SPARE), s->divmul == 0};
+static struct extent extent_of(const struct tri_slot *s) {
+  bool large = s->span->divmul == 0;
+  size_t whole = large ? tri_load_rlx(&s->span->asked) : s->span->elemsize;
+  return (struct extent){whole, whole - (fills_slot(s) ? 0 : TRI_MALLOC_SPARE), large};
 }
 
 /* The checks of free: what the collector has reclaimed is not usable any more. */
@@ -316,7 +318,7 @@ static struct extent extent_inside(const void *p, const char *caller) {
   } else if (!tri_slot_find((uintptr_t)p, &s) || tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s)) {
     tri_misuse_bad_free(p, caller);
   }
-  struct extent e = extent_of(s.span);
+  struct extent e = extent_of(&s);
   if (entered) tri_runtime_leave(t);
   return e;
 }
@@ -344,9 +346,9 @@ size_t tri_heap_usable_malloc(const void *p, const char *caller) {
 }
 
 static bool change_pages(struct tri_thread *t, struct tri_mspan *s, size_t npages) {
-  bool added_needzero, marking = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK; /* [FREE-2] */
+  bool added_needzero;
   int64_t before = (int64_t)s->elemsize;
-  if (marking || !tri_mheap_resize_span(s, npages, &added_needzero)) return false;
+  if (!tri_mheap_resize_span(s, npages, &added_needzero)) return false;
   s->elemsize = npages << TRI_PAGE_SHIFT;
   t->mcache.live_delta += (int64_t)s->elemsize - before;
   if ((int64_t)s->elemsize > before) t->mcache.gross_bytes += (size_t)((int64_t)s->elemsize - before);
@@ -354,20 +356,31 @@ static bool change_pages(struct tri_thread *t, struct tri_mspan *s, size_t npage
   return true;
 }
 
-/* Large objects shrink where they are, and grow into free pages behind them. Within their last page they may grow while
- * marking, too: what marking may have passed over already is cleared. `fits`: it is room enough, with pages too many.
- */
-static bool resize_large(struct tri_thread *t, void *p, size_t size, bool fits, unsigned flags) {
+/* While marking: an object keeps its pages ([FREE-2]) and may grow a little in them. Marking may have passed over what
+ * it grows by, which is cleared; what is stored there is seen by whoever finds the page written to. */
+static bool resize_marked(struct tri_mspan *s, size_t npages, size_t size) {
+  size_t asked = tri_load_rlx(&s->asked);
+  if (size <= asked) return size >= asked / 2;
+  if (npages != s->npages || size - asked > TRI_PAGE_SIZE) return false;
+  memset((char *)s->base + asked, 0, size - asked);
+  return true;
+}
+
+/* Large objects shrink where they are, and grow into free pages behind them. */
+static bool resize_large(struct tri_thread *t, void *p, size_t size, unsigned flags) {
   struct tri_slot s;
   bool ok = false;
   size_t npages = (size + spare(1, flags) + TRI_PAGE_SIZE - 1) >> TRI_PAGE_SHIFT;
   if (size > PTRDIFF_MAX || !tri_runtime_enter(t)) return false;
   if (tri_slot_find((uintptr_t)p, &s) && tri_int_load_acq(&s.span->state) == TRI_SPAN_LARGE) {
-    size_t asked = tri_load_rlx(&s.span->asked);
-    bool same = npages == s.span->npages;
-    ok = same || change_pages(t, s.span, npages) || fits;
-    if (same && size > asked) memset((char *)p + asked, 0, size - asked);
+    bool marking = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_MARK;
+    if (marking) {
+      ok = resize_marked(s.span, npages, size);
+    } else {
+      ok = npages == s.span->npages || change_pages(t, s.span, npages);
+    }
     if (ok) tri_store_rel(&s.span->asked, size);
+    if (marking) tri_fence_seq(); /* before the program stores there */
   }
   tri_runtime_leave_with(t, p);
   return ok;
@@ -389,7 +402,7 @@ void *tri_heap_realloc(void *p, size_t size, unsigned flags) {
   bool fits = size <= e.room && (e.room <= 128 || size >= e.room / 2);
   if (size == e.room || (fits && !e.large)) return p;
   bool stays_large = e.large && (fits || size > TRI_MAX_SMALL);
-  if (stays_large && tri_thread_is_registered(t) && resize_large(t, p, size, fits, flags)) return p;
+  if (stays_large && tri_thread_is_registered(t) && resize_large(t, p, size, flags)) return p;
   if (fits) return p;
   void *q = move(p, e.whole, size, flags); /* an object of tri_alloc may be filled to its end */
   return q || size > e.whole ? q : p;

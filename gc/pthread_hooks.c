@@ -75,6 +75,7 @@ static bool is_ready(void) {
 static struct tri_thread_record *begin_making(const struct tri_thread_record *from) {
   struct tri_thread_record *r = tri_thread_record_make(from);
   if (!r) return NULL;
+  tri_thread_is_coming(); /* it may stop its maker, which must be in a region by then if it sleeps */
   shade_hand_over(from->start.arg);
   shade_hand_over(from->ret_thread);
   return r;

@@ -93,7 +93,7 @@ TRI_NOINLINE void tri_region_enter(struct tri_region *r) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   r->t = NULL;
-  if (!tri_thread_is_alone() && may_enter(t)) enter(r, t, (uintptr_t)__builtin_frame_address(0));
+  if (may_enter(t)) enter(r, t, (uintptr_t)__builtin_frame_address(0));
   errno = saved_errno;
 }
 

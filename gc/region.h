@@ -39,8 +39,8 @@ void tri_region_resume(struct tri_thread *t, const struct tri_region_interrupted
 bool tri_region_hold(struct tri_thread *t);
 void tri_region_release(struct tri_thread *t);
 
-/* The same for calls that mostly do not sleep, without asking the kernel who calls: nothing while no other thread is
- * registered, or off the thread's own stack. */
+/* The same for calls that mostly do not sleep, without asking the kernel who calls: nothing as long as the thread has
+ * always been alone, or off its own stack. */
 void tri_region_enter_quickly(struct tri_region *r);
 
 /* Makes the rest of the function a safe region; up to four pointer arguments of the call are kept alive. */

@@ -53,14 +53,14 @@ struct tri_thread *tri_thread_first(void) {
   return threads;
 }
 
-static tri_aint nthreads; /* in the list */
+static tri_aint company; /* 1 for good when there was a second thread, or is to be */
 
 static void list_add(struct tri_thread *t) {
   t->prev = NULL;
   t->next = threads;
   if (threads) threads->prev = t;
   threads = t;
-  tri_int_fetch_add_acq_rel(&nthreads, 1);
+  if (t->next) tri_int_store_rel(&company, 1);
 }
 
 static void list_remove(struct tri_thread *t) {
@@ -70,7 +70,6 @@ static void list_remove(struct tri_thread *t) {
     threads = t->next;
   }
   if (t->next) t->next->prev = t->prev;
-  tri_int_fetch_add_acq_rel(&nthreads, -1u);
 }
 
 extern void *__libc_stack_end; /* the first thread's highest frame */
@@ -83,7 +82,11 @@ bool tri_thread_is_on_own_stack(const struct tri_thread *t, uintptr_t sp) {
 }
 
 bool tri_thread_is_alone(void) {
-  return tri_int_load_acq(&nthreads) <= 1;
+  return tri_int_load_acq(&company) == 0;
+}
+
+void tri_thread_is_coming(void) {
+  tri_int_store_rel(&company, 1);
 }
 
 static TRI_TLS unsigned exit_rounds;

@@ -65,8 +65,10 @@ extern TRI_TLS struct tri_thread *tri_self TRI_INTERNAL;
 /* A stack pointer of t's is on the stack that the C library has made for it, and not far from the top of the first
  * thread's: no coroutine's, no signal stack elsewhere. */
 bool tri_thread_is_on_own_stack(const struct tri_thread *t, uintptr_t sp);
-/* No other thread is registered, the runtime's own included: nobody stops the calling one. */
+/* No other thread was ever registered, the runtime's own included, or is about to be: nobody stops the calling one. */
 bool tri_thread_is_alone(void);
+/* Before a thread is made, which will be registered by itself. */
+void tri_thread_is_coming(void);
 extern struct tri_thread tri_thread_none TRI_INTERNAL, tri_thread_gone TRI_INTERNAL;
 
 /* The registry's lock: held for the whole of a stop, so that nobody joins or leaves a stopped world. */

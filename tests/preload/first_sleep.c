@@ -1,0 +1,69 @@
+/*
+ * A program makes its first thread and goes to sleep at once. The thread registers only when it runs, and collects as
+ * the first thing that it does: the sleep of its maker lasts as long as it should all the same. In a child of fork each
+ * time, where no thread but one has ever been.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "support/probe.h"
+
+enum { ROUNDS = 30, MILLISECONDS = 60 };
+
+static void *collects(void *arg) {
+  for (int i = 0; i < 5; i++) {
+    memset(malloc(4000), 0x41, 4000);
+    collect();
+  }
+  return arg;
+}
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void by_nanosleep(void) {
+  struct timespec time = {0, MILLISECONDS * 1000000L}, left;
+  CHECK(nanosleep(&time, &left) == 0, "nanosleep: %s", strerror(errno));
+}
+static void by_poll(void) {
+  CHECK(poll(NULL, 0, MILLISECONDS) == 0, "poll: %s", strerror(errno));
+}
+static void by_semaphore(void) {
+  sem_t never;
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += MILLISECONDS * 1000000L;
+  if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+  sem_init(&never, 0, 0);
+  CHECK_FAILS(sem_timedwait(&never, &until), ETIMEDOUT);
+}
+static void (*const ways[])(void) = {by_nanosleep, by_poll, by_semaphore};
+
+static void sleep_at_once(int round) {
+  pthread_t t;
+  uint64_t start = now_ns();
+  CHECK(pthread_create(&t, NULL, collects, NULL) == 0, "pthread_create");
+  ways[round % 3]();
+  CHECK(now_ns() - start > (MILLISECONDS - 5) * (uint64_t)1000000, "woken early in round %d", round);
+  pthread_join(t, NULL);
+}
+
+int main(void) {
+  for (int round = 0; round < ROUNDS; round++) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+      sleep_at_once(round);
+      _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0, "round %d: status %d", round, status);
+  }
+  puts("ok");
+  return 0;
+}
