@@ -30,6 +30,7 @@
 #include "gc/real.h"
 #include "gc/roots.h"
 #include "gc/stop.h"
+#include "gc/thread.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
@@ -138,6 +139,7 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg) {
   }
   w->fn = fn;
   w->arg = arg;
+  tri_thread_is_coming(); /* the collector's and the monitor's register, and may stop who starts them */
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
