@@ -89,7 +89,7 @@ TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_ho
   if (tri_unlikely(before == 0 || (before & hint->bit) != 0)) return NULL;
   h->nhints = left;
   tri_mcache_hand_out(c, h, hint->group, hint->bit);
-  if (hint->slot == 0) __builtin_unreachable();
+  if (hint->slot == 0) __builtin_unreachable(); /* spares malloc's look for NULL */
   return (void *)hint->slot;
 }
 
