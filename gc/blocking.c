@@ -8,6 +8,9 @@
  * Cancellation unwinds through these functions and ends their regions, so this file is compiled with -fexceptions.
  * Results and errno are the C library's. Forbidden: anything else between TRI_BLOCKING and the call.
  */
+/* With 64-bit offsets the headers would turn aio_suspend into aio_suspend64; both names are defined here. */
+#undef _FILE_OFFSET_BITS
+#include <aio.h>
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
@@ -16,6 +19,7 @@
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/uio.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +53,12 @@ TRI_EXPORT unsigned sleep(unsigned seconds) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(NULL);
   return real->sleep(seconds);
+}
+
+TRI_EXPORT int thrd_sleep(const struct timespec *time, struct timespec *left) {
+  const struct tri_real *real = tri_real();
+  TRI_BLOCKING(time, left);
+  return real->thrd_sleep(time, left);
 }
 
 TRI_EXPORT int pause(void) {
@@ -148,6 +158,24 @@ TRI_EXPORT int sigsuspend(const sigset_t *set) {
   return real->sigsuspend(tri_signals_without_ours(set, &copy));
 }
 
+/* System V's form: of one signal. The headers call it sigpause. */
+int __xpg_sigpause(int sig);
+TRI_EXPORT int __xpg_sigpause(int sig) {
+  sigset_t set;
+  if (tri_real()->sigprocmask(SIG_BLOCK, NULL, &set) != 0 || sigdelset(&set, sig) != 0) return -1;
+  return sigsuspend(&set);
+}
+
+/* BSD's form: of the first signals, a bit each. */
+int tri_bsd_sigpause(int mask) __asm__("sigpause");
+TRI_EXPORT int tri_bsd_sigpause(int mask) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int sig = 1; sig <= 32; sig++)
+    if ((unsigned)mask >> (sig - 1) & 1) sigaddset(&set, sig);
+  return sigsuspend(&set);
+}
+
 TRI_EXPORT int sigwait(const sigset_t *set, int *sig) {
   const struct tri_real *real = tri_real();
   sigset_t copy;
@@ -194,3 +222,14 @@ TRI_EXPORT int semtimedop(int id, struct sembuf *operations, size_t n, const str
   TRI_BLOCKING(operations, timeout);
   return real->semtimedop(id, operations, n, timeout);
 }
+
+/* Asynchronous input and output. */
+
+TRI_EXPORT int aio_suspend(const struct aiocb *const list[], int n, const struct timespec *timeout) {
+  const struct tri_real *real = tri_real();
+  TRI_BLOCKING(list, timeout);
+  return real->aio_suspend(list, n, timeout);
+}
+
+TRI_EXPORT int aio_suspend64(const struct aiocb64 *const list[], int n, const struct timespec *timeout)
+    __attribute__((alias("aio_suspend")));

@@ -30,6 +30,7 @@
 #include "gc/epoll.h"
 #include "gc/monitor.h"
 #include "gc/plan.h"
+#include "gc/real.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/signals.h"
@@ -72,7 +73,20 @@ static bool is_forker(void) {
   return tri_load_rlx(&forker) == (uint64_t)(uintptr_t)tri_self;
 }
 
-/* While it holds all locks the forker counts as inside the runtime: a handler that allocates gets emergency memory. */
+/* A handler that interrupts the holder of the cycle lock outside the runtime, and allocates, may wait for a cycle that
+ * waits for that lock. So there is none until the forker counts as inside. The stop signal stays open. */
+static void lock_cycle(void) {
+  sigset_t all, old, mask;
+  sigfillset(&all);
+  tri_real()->pthread_sigmask(SIG_SETMASK, tri_signals_without_ours(&all, &mask), &old);
+  bool gate = tri_cycle_lock_gate();
+  tri_cycle_lock();
+  has_gate = gate;
+  if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 1);
+  tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* From the cycle lock on the forker counts as inside the runtime: a handler that allocates gets emergency memory. */
 static void prepare(void) {
   struct tri_thread *t = tri_self;
   /* fork in a signal handler that interrupted the runtime: nothing can be locked; the child may only exec. */
@@ -83,12 +97,9 @@ static void prepare(void) {
   }
   tri_thread_register_self();
   tri_beside_hurry_begin();
-  bool gate = tri_cycle_lock_gate();
-  tri_cycle_lock();
-  has_gate = gate;
+  lock_cycle();
   tri_beside_hurry_end();
   tri_stop_world();
-  if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 1);
   lock_all();
   tri_store_rlx(&forker, (uint64_t)(uintptr_t)tri_self);
   tri_start_world_keep_registry();

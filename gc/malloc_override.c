@@ -22,9 +22,13 @@
 
 enum { FLAGS = TRI_ALLOC_SCAN | TRI_ALLOC_MALLOC16 };
 
+TRI_INLINE void *alloc(size_t size, unsigned flags) {
+  if (tri_likely(size < TRI_HEAP_MEDIUM)) return tri_heap_alloc_small(size, flags);
+  return size <= TRI_MAX_SMALL_MALLOC ? tri_heap_alloc_medium(size, flags) : tri_heap_alloc_slow(size, flags);
+}
+
 TRI_EXPORT void *malloc(size_t size) {
-  if (tri_likely(size < TRI_HEAP_MEDIUM)) return tri_heap_alloc_small(size, FLAGS);
-  return size <= TRI_MAX_SMALL_MALLOC ? tri_heap_alloc_medium(size, FLAGS) : tri_heap_alloc_slow(size, FLAGS);
+  return alloc(size, FLAGS);
 }
 
 extern __typeof(malloc) tri_own_malloc __attribute__((alias("malloc"), visibility("hidden"), leaf, malloc, nothrow));
@@ -54,8 +58,7 @@ TRI_EXPORT void *calloc(size_t n, size_t size) {
   static tri_aint told;
   size_t bytes;
   if (tri_unlikely(__builtin_mul_overflow(n, size, &bytes))) return overflow(&told, "calloc", n, size);
-  return tri_likely(bytes < TRI_HEAP_MEDIUM) ? tri_heap_alloc_small(bytes, FLAGS | TRI_ALLOC_ZERO)
-                                             : tri_heap_alloc_slow(bytes, FLAGS | TRI_ALLOC_ZERO);
+  return alloc(bytes, FLAGS | TRI_ALLOC_ZERO);
 }
 
 TRI_EXPORT void *realloc(void *p, size_t size) {

@@ -111,3 +111,25 @@ TRI_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
   TRI_BLOCKING_PERHAPS(message);
   return real->recvmsg(fd, message, flags);
 }
+
+/* The buffers of several messages, the first ones. */
+enum { MANY = 64 };
+static size_t buffers_of(const struct mmsghdr *messages, unsigned n, struct iovec *ret) {
+  size_t count = 0;
+  for (unsigned i = 0; i < n; i++) {
+    const struct msghdr *m = &messages[i].msg_hdr;
+    for (size_t k = 0; m->msg_iov && k < m->msg_iovlen; k++) {
+      if (count == MANY) return count;
+      ret[count++] = m->msg_iov[k];
+    }
+  }
+  return count;
+}
+
+TRI_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags, struct timespec *timeout) {
+  const struct tri_real *real = tri_real();
+  struct iovec buffers[MANY];
+  TRI_KERNEL_WRITES_TO(buffers, messages && tri_beside_is_hybrid() ? buffers_of(messages, n, buffers) : 0);
+  TRI_BLOCKING_PERHAPS(messages, timeout);
+  return real->recvmmsg(fd, messages, n, flags, timeout);
+}

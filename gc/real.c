@@ -33,8 +33,7 @@ static void look_up_condition(void *slot, const char *name) {
   }
 }
 
-const struct tri_real *tri_real(void) {
-  if (tri_likely(tri_int_load_acq(&ready))) return &real;
+static void look_up_threads(void) {
   look_up(&real.pthread_create, "pthread_create");
   look_up(&real.thrd_create, "thrd_create");
   look_up(&real.pthread_join, "pthread_join");
@@ -51,6 +50,11 @@ const struct tri_real *tri_real(void) {
   look_up(&real.sem_wait, "sem_wait");
   look_up(&real.sem_timedwait, "sem_timedwait");
   look_up(&real.sem_clockwait, "sem_clockwait");
+}
+
+const struct tri_real *tri_real(void) {
+  if (tri_likely(tri_int_load_acq(&ready))) return &real;
+  look_up_threads();
   look_up(&real.pthread_sigmask, "pthread_sigmask");
   look_up(&real.sigprocmask, "sigprocmask");
   look_up(&real.sigaction, "sigaction");
@@ -69,6 +73,7 @@ const struct tri_real *tri_real(void) {
   look_up(&real.clock_nanosleep, "clock_nanosleep");
   look_up(&real.usleep, "usleep");
   look_up(&real.sleep, "sleep");
+  look_up(&real.thrd_sleep, "thrd_sleep");
   look_up(&real.pause, "pause");
   look_up(&real.poll, "poll");
   look_up(&real.select, "select");
@@ -77,6 +82,7 @@ const struct tri_real *tri_real(void) {
   look_up(&real.msgsnd, "msgsnd");
   look_up(&real.semop, "semop");
   look_up(&real.semtimedop, "semtimedop");
+  look_up(&real.aio_suspend, "aio_suspend");
   look_up(&real._Fork, "_Fork");
   look_up(&real.execve, "execve");
   look_up(&real.execv, "execv");
@@ -89,11 +95,13 @@ const struct tri_real *tri_real(void) {
   look_up(&real.pread, "pread");
   look_up(&real.recvfrom, "recvfrom");
   look_up(&real.recvmsg, "recvmsg");
+  look_up(&real.recvmmsg, "recvmmsg");
   look_up(&real.write, "write");
   look_up(&real.writev, "writev");
   look_up(&real.send, "send");
   look_up(&real.sendto, "sendto");
   look_up(&real.sendmsg, "sendmsg");
+  look_up(&real.sendmmsg, "sendmmsg");
   look_up(&real.connect, "connect");
   look_up(&real.accept4, "accept4");
   look_up(&real.epoll_ctl, "epoll_ctl");

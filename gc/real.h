@@ -2,6 +2,7 @@
 #ifndef TRI_GC_REAL_H
 #define TRI_GC_REAL_H
 
+#include <aio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -53,6 +54,7 @@ struct tri_real {
   int (*clock_nanosleep)(clockid_t, int, const struct timespec *, struct timespec *);
   int (*usleep)(useconds_t);
   unsigned (*sleep)(unsigned);
+  int (*thrd_sleep)(const struct timespec *, struct timespec *);
   int (*pause)(void);
   int (*poll)(struct pollfd *, nfds_t, int);
   int (*select)(int, fd_set *, fd_set *, fd_set *, struct timeval *);
@@ -61,6 +63,7 @@ struct tri_real {
   int (*msgsnd)(int, const void *, size_t, int);
   int (*semop)(int, struct sembuf *, size_t);
   int (*semtimedop)(int, struct sembuf *, size_t, const struct timespec *);
+  int (*aio_suspend)(const struct aiocb *const[], int, const struct timespec *);
   pid_t (*_Fork)(void);
   int (*execve)(const char *, char *const[], char *const[]);
   int (*execv)(const char *, char *const[]);
@@ -73,11 +76,13 @@ struct tri_real {
   ssize_t (*pread)(int, void *, size_t, off_t);
   ssize_t (*recvfrom)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
   ssize_t (*recvmsg)(int, struct msghdr *, int);
+  int (*recvmmsg)(int, struct mmsghdr *, unsigned, int, struct timespec *);
   ssize_t (*write)(int, const void *, size_t);
   ssize_t (*writev)(int, const struct iovec *, int);
   ssize_t (*send)(int, const void *, size_t, int);
   ssize_t (*sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
   ssize_t (*sendmsg)(int, const struct msghdr *, int);
+  int (*sendmmsg)(int, struct mmsghdr *, unsigned, int);
   int (*connect)(int, const struct sockaddr *, socklen_t);
   int (*accept4)(int, struct sockaddr *, socklen_t *, int);
   int (*epoll_ctl)(int, int, int, struct epoll_event *);

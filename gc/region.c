@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,10 +90,17 @@ static void enter(struct tri_region *r, struct tri_thread *t, uintptr_t sp) {
   }
 }
 
+/* Nobody can stop the calling thread. The C library makes threads for itself too, for timers and asynchronous I/O. */
+static bool is_alone(void) {
+  return tri_thread_is_alone() && __libc_single_threaded;
+}
+
+/* A program of one thread asks the kernel nothing: it may run in a sandbox that does not let it. */
 TRI_NOINLINE void tri_region_enter(struct tri_region *r) {
   struct tri_thread *t = tri_self;
-  int saved_errno = errno;
   r->t = NULL;
+  if (is_alone()) return;
+  int saved_errno = errno;
   if (may_enter(t)) enter(r, t, (uintptr_t)__builtin_frame_address(0));
   errno = saved_errno;
 }
@@ -102,7 +110,7 @@ TRI_NOINLINE void tri_region_enter_quickly(struct tri_region *r) {
   struct tri_thread *t = tri_self;
   uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
   r->t = NULL;
-  if (tri_thread_is_alone() || !tri_thread_is_registered(t) || !tri_thread_is_on_own_stack(t, sp)) return;
+  if (is_alone() || !tri_thread_is_registered(t) || !tri_thread_is_on_own_stack(t, sp)) return;
   int saved_errno = errno;
   if (is_outside(t)) enter(r, t, sp);
   errno = saved_errno;

@@ -130,7 +130,7 @@ static bool is_wrapper(sighandler_t handler) {
   return (uintptr_t)handler == (uintptr_t)on_program_signal;
 }
 
-/* A wrapper that comes back (from sigset, or a raw system call) stands for what it calls already. */
+/* A wrapper that comes back (from a raw system call) stands for what it calls already. */
 static void set_action(int sig, uintptr_t handler, bool siginfo) {
   if (is_wrapper((sighandler_t)handler)) return;
   tri_store_rel(&actions[sig].handler, handler);
@@ -212,6 +212,27 @@ TRI_EXPORT sighandler_t __sysv_signal(int sig, sighandler_t handler) {
 
 TRI_EXPORT sighandler_t sysv_signal(int sig, sighandler_t handler) {
   return change_handler(sig, handler, SA_RESETHAND | SA_NODEFER, false);
+}
+
+static int change_mask(int how, int sig, sigset_t *old) {
+  sigset_t one;
+  sigemptyset(&one);
+  return sigaddset(&one, sig) == 0 ? sigprocmask(how, &one, old) : -1;
+}
+
+TRI_EXPORT int sighold(int sig) {
+  return change_mask(SIG_BLOCK, sig, NULL);
+}
+
+/* The answer is the handler before, or SIG_HOLD where the signal was blocked. */
+TRI_EXPORT sighandler_t sigset(int sig, sighandler_t handler) {
+  sigset_t before;
+  struct sigaction act = {0}, old;
+  bool hold = handler == SIG_HOLD;
+  act.sa_handler = handler;
+  if (sigaction(sig, hold ? NULL : &act, &old) != 0) return SIG_ERR;
+  if (change_mask(hold ? SIG_BLOCK : SIG_UNBLOCK, sig, &before) != 0) return SIG_ERR;
+  return sigismember(&before, sig) ? SIG_HOLD : old.sa_handler;
 }
 
 static int change_restart(int sig, bool interrupt) {

@@ -52,6 +52,12 @@ WEAK_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   return real->sendmsg(fd, message, flags);
 }
 
+WEAK_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags) {
+  const struct tri_real *real = tri_real();
+  TRI_BLOCKING(messages);
+  return real->sendmmsg(fd, messages, n, flags);
+}
+
 WEAK_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t to_size) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(to.__sockaddr__);

@@ -1,13 +1,14 @@
 /*
  * Sleepers that a stop must not take for what they are not, or forget: one whose alternate signal stack only the kernel
  * knows; one that is cancelled at any instruction; children that share its thread-local storage; handlers that are
- * exchanged while signals come. Each part runs for a fraction of a second beside a thread that leaks.
+ * exchanged while signals come, or set by sigset. Each part runs for a fraction of a second beside a thread that leaks.
  */
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -189,6 +190,28 @@ static void forms_of_signal(void) {
   CHECK(signal(12345, on_signal) == SIG_ERR && signal(SIGKILL, on_signal) == SIG_ERR, "wrong signals");
 }
 
+/* A handler by sigset interrupts a sleep; what only its frame has stays. */
+
+static atomic_ulong by_sigset;
+
+static void on_tick(int sig) {
+  objects_survive();
+  atomic_fetch_add(&by_sigset, (unsigned long)sig);
+}
+
+static void handlers_by_sigset(void) {
+  sighandler_t (*sigset_)(int, sighandler_t);
+  struct itimerval often = {{0, 5000}, {0, 5000}}, never = {0};
+  CHECK(probe_symbol("sigset", &sigset_), "no sigset");
+  CHECK(sigset_(SIGALRM, on_tick) == SIG_DFL, "sigset");
+  CHECK(sigset_(SIGALRM, SIG_HOLD) == on_tick && sigset_(SIGALRM, on_tick) == SIG_HOLD, "sigset, SIG_HOLD");
+  CHECK(sigset_(SIGKILL, on_tick) == SIG_ERR && sigset_(-1, on_tick) == SIG_ERR, "sigset of what cannot be");
+  setitimer(ITIMER_REAL, &often, NULL);
+  for (int64_t end = now() + PART_NS; now() < end;) poll(NULL, 0, 1000);
+  setitimer(ITIMER_REAL, &never, NULL);
+  CHECK(sigset_(SIGALRM, SIG_IGN) == on_tick && atomic_load(&by_sigset) > 0, "no handler ran");
+}
+
 int main(void) {
   pthread_t t[5];
   forms_of_signal();
@@ -196,6 +219,7 @@ int main(void) {
   CHECK(pthread_create(&t[1], NULL, alternate_stack, NULL) == 0, "pthread_create");
   CHECK(pthread_create(&t[2], NULL, changes_actions, NULL) == 0, "pthread_create");
   pthread_join(t[1], NULL);
+  handlers_by_sigset();
   asynchronous_cancellation();
   bare_forks();
   shared_memory();

@@ -46,6 +46,10 @@ static void read_in_all_forms(void) {
   memset(a, 0, sizeof a);
   send_digits();
   CHECK(recvmsg(pair[0], &m, 0) == 10 && memcmp(a, "0123", 4) == 0, "recvmsg");
+  memset(a, 0, sizeof a);
+  send_digits();
+  struct mmsghdr many = {.msg_hdr = m};
+  CHECK(recvmmsg(pair[0], &many, 1, 0, NULL) == 1 && many.msg_len == 10 && memcmp(a, "0123", 4) == 0, "recvmmsg");
   free(b);
 }
 

@@ -3,6 +3,7 @@
  * and their calls' arguments point to stays. The program's own signals still reach them: handlers run, allocate, leave
  * the sleep by siglongjmp; cancelled threads run their cleanup; and all of that while cycles go on.
  */
+#include <aio.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,6 +15,8 @@
 #include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/socket.h>
+#include <threads.h>
 #include <time.h>
 
 #include "support/probe.h"
@@ -96,6 +99,59 @@ static int by_semtimedop(void) {
   int r = semtimedop(sem_id, down, 1, &t);
   return r == -1 && errno == EAGAIN ? 0 : -1;
 }
+static int by_thrd_sleep(void) {
+  struct timespec t = {MILLISECONDS / 1000, MILLISECONDS % 1000 * 1000000};
+  return thrd_sleep(&t, NULL);
+}
+static void ignore(int sig) {
+  (void)sig;
+}
+static void *signal_late(void *sleeper) {
+  usleep(MILLISECONDS * 1000);
+  pthread_kill(*(pthread_t *)sleeper, SIGWINCH);
+  return NULL;
+}
+static int by_sigpause(void) {
+  int (*sigpause_)(int);
+  pthread_t self = pthread_self(), other;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGWINCH);
+  signal(SIGWINCH, ignore);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  CHECK(probe_symbol("__xpg_sigpause", &sigpause_), "no __xpg_sigpause");
+  CHECK(pthread_create(&other, NULL, signal_late, &self) == 0, "pthread_create");
+  int r = sigpause_(SIGWINCH), error = errno;
+  pthread_join(other, NULL);
+  return r == -1 && error == EINTR ? 0 : -1;
+}
+static int by_aio_suspend(void) {
+  struct timespec t = {MILLISECONDS / 1000, MILLISECONDS % 1000 * 1000000};
+  int ends[2];
+  char *byte = malloc(1);
+  struct aiocb *block = calloc(1, sizeof(*block));
+  const struct aiocb **list = malloc(sizeof(*list));
+  CHECK(pipe(ends) == 0, "pipe");
+  *block = (struct aiocb){.aio_fildes = ends[0], .aio_buf = byte, .aio_nbytes = 1};
+  list[0] = block;
+  CHECK(aio_read(block) == 0, "aio_read");
+  int r = aio_suspend(list, 1, &t), error = errno;
+  CHECK(write(ends[1], "x", 1) == 1, "write");
+  while (aio_error(block) == EINPROGRESS) usleep(1000);
+  return r == -1 && error == EAGAIN ? 0 : -1;
+}
+static int by_recvmmsg(void) {
+  int pair[2];
+  struct timeval t = {MILLISECONDS / 1000, MILLISECONDS % 1000 * 1000};
+  char byte;
+  struct iovec v = {&byte, 1};
+  struct mmsghdr *message = calloc(1, sizeof(*message));
+  message->msg_hdr.msg_iov = &v;
+  message->msg_hdr.msg_iovlen = 1;
+  CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0, "socketpair");
+  CHECK(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) == 0, "setsockopt");
+  return recvmmsg(pair[0], message, 1, 0, NULL) == -1 && errno == EAGAIN ? 0 : -1;
+}
 static int by_msgrcv(void) {
   struct {
     long type;
@@ -121,6 +177,10 @@ static const struct sleeper {
     {"sigtimedwait", by_sigtimedwait},
     {"semtimedop", by_semtimedop},
     {"msgrcv", by_msgrcv},
+    {"thrd_sleep", by_thrd_sleep},
+    {"sigpause", by_sigpause},
+    {"aio_suspend", by_aio_suspend},
+    {"recvmmsg", by_recvmmsg},
 };
 #define SLEEPERS (sizeof(sleepers) / sizeof(sleepers[0]))
 

@@ -36,6 +36,12 @@ static ssize_t by_sendmsg(void) {
   return sendmsg(ends[1], &m, 0);
 }
 
+static ssize_t by_sendmmsg(void) {
+  struct iovec v = {bytes, BYTES};
+  struct mmsghdr m = {.msg_hdr = {.msg_iov = &v, .msg_iovlen = 1}};
+  return sendmmsg(ends[1], &m, 1, 0) == 1 ? (ssize_t)m.msg_len : -1;
+}
+
 static const struct way {
   const char *name;
   ssize_t (*send)(void);
@@ -44,6 +50,7 @@ static const struct way {
     {"write to a pipe", by_write, true}, {"writev to a pipe", by_writev, true},
     {"write", by_write, false},          {"send", by_send, false},
     {"sendto", by_sendto, false},        {"sendmsg", by_sendmsg, false},
+    {"sendmmsg", by_sendmmsg, false},
 };
 
 static atomic_bool sent;
