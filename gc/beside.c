@@ -74,10 +74,12 @@ static bool stacks_lost;       /* of this cycle */
 static enum tri_stacks stacks; /* how the first stop lists them */
 static unsigned availability;  /* of the page barrier; decided once */
 static struct tri_page_policy policy;
-static uintptr_t tracked_end;
-static uintptr_t old_end;      /* of the heap when the cycle began: beyond it nothing was protected at first */
-static uint64_t faulted_bytes; /* found written to below that */
-static struct hot { uintptr_t lo, hi; } hot[MAX_HOT]; /* ascending; of the last listing of all pages */
+/* Places in the heap are told by their distance from its beginning: the library's variables are roots too, and the
+ * address of a page would keep the object that begins there. */
+static size_t tracked_bytes;
+static size_t old_bytes;       /* when the cycle began: beyond them nothing was protected at first */
+static uint64_t faulted_bytes; /* found written to in these */
+static struct hot { size_t lo, hi; } hot[MAX_HOT]; /* ascending; of the last listing of all pages */
 static unsigned nhot;
 static struct tri_beside_stats stats;
 /* Pacing, while marking beside the program. */
@@ -141,6 +143,10 @@ static bool wanted(const struct tri_config *config, bool malloc_replaced) {
   return availability == AVAILABLE;
 }
 
+static uintptr_t at(size_t distance) {
+  return tri_heap_range.base + distance;
+}
+
 static uintptr_t used_end(void) {
   return tri_heap_range.base + tri_load_acq(&tri_heap_range.used_bytes);
 }
@@ -164,11 +170,11 @@ bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {
   stats = (struct tri_beside_stats){0};
   if (hybrid) return true;
   if (!wanted(config, malloc_replaced)) return false;
-  tracked_end = old_end = used_end();
+  tracked_bytes = old_bytes = used_end() - tri_heap_range.base;
   faulted_bytes = 0;
-  stats = (struct tri_beside_stats){.tracked_bytes = tracked_end - tri_heap_range.base};
+  stats = (struct tri_beside_stats){.tracked_bytes = tracked_bytes};
   all_dirty = false;
-  return tri_page_track(tri_heap_range.base, tracked_end);
+  return tri_page_track(tri_heap_range.base, at(tracked_bytes));
 }
 
 void tri_beside_mark_roots(void) {
@@ -185,7 +191,7 @@ struct listing {
   bool complete, is_whole;
 };
 
-static void note_hot(uintptr_t lo, uintptr_t hi) {
+static void note_hot(size_t lo, size_t hi) {
   struct hot *last = nhot > 0 ? &hot[nhot - 1] : NULL;
   if (last && (lo - last->hi < HOT_GAP || nhot == MAX_HOT)) {
     last->hi = hi;
@@ -203,27 +209,27 @@ static uint64_t hot_bytes(void) {
 static void list_run(uintptr_t lo, uintptr_t hi, void *listing) {
   struct listing *l = listing;
   l->bytes += hi - lo;
-  faulted_bytes += tri_sub_sat(tri_min(hi, old_end), lo);
+  faulted_bytes += tri_sub_sat(tri_min(hi, at(old_bytes)), lo);
   l->complete = l->complete && tri_roots_add_dirty(lo, hi);
-  if (l->is_whole) note_hot(lo, hi);
+  if (l->is_whole) note_hot(lo - tri_heap_range.base, hi - tri_heap_range.base);
 }
 
 /* What the heap has grown by is tracked as well; all of it counts as written. */
 static bool track_growth(void) {
   uintptr_t end = used_end();
-  if (end > tracked_end && !tri_page_extend(end)) return false;
-  tracked_end = end;
+  if (end > at(tracked_bytes) && !tri_page_extend(end)) return false;
+  tracked_bytes = end - tri_heap_range.base;
   return true;
 }
 
 static bool list_all(struct listing *l) {
   nhot = 0;
-  return track_growth() && tri_page_each_written(tri_heap_range.base, tracked_end, list_run, l);
+  return track_growth() && tri_page_each_written(tri_heap_range.base, at(tracked_bytes), list_run, l);
 }
 
 static bool list_hot(struct listing *l) {
   bool ok = true;
-  for (unsigned i = 0; i < nhot && ok; i++) ok = tri_page_each_written(hot[i].lo, hot[i].hi, list_run, l);
+  for (unsigned i = 0; i < nhot && ok; i++) ok = tri_page_each_written(at(hot[i].lo), at(hot[i].hi), list_run, l);
   return ok;
 }
 
@@ -244,7 +250,7 @@ static bool another_round_pays(const uint64_t *dirty, unsigned n) {
 
 static bool hot_round_pays(unsigned hot_rounds) {
   if (stats.rounds == MAX_ROUNDS || stats.dirty_bytes[stats.rounds - 1] < FEW_DIRTY_BYTES) return false;
-  return hot_rounds < HOT_ROUNDS && hot_bytes() < (tracked_end - tri_heap_range.base) / HOT_SHARE;
+  return hot_rounds < HOT_ROUNDS && hot_bytes() < tracked_bytes / HOT_SHARE;
 }
 
 static void mark_in_rounds(void) {
@@ -315,15 +321,16 @@ bool tri_beside_prepare_last(void) {
     return tri_pages_open() && !stacks_lost; /* the program may have closed it meanwhile */
   }
   tri_store_rel(&tri_state.born_marked_below, 0);
-  if (all_dirty) tracked_end = tri_heap_range.base;
-  bool ok = tri_roots_add_tracked(tri_heap_range.base, tracked_end) && tri_roots_add_untold(tracked_end, used_end());
+  if (all_dirty) tracked_bytes = 0;
+  bool ok = tri_roots_add_tracked(tri_heap_range.base, at(tracked_bytes)) &&
+            tri_roots_add_untold(at(tracked_bytes), used_end());
   tri_mcentral_each(LARGE_SCAN, list_born, &ok);
   return ok;
 }
 
 /* Without those that nobody had protected. After a loss nothing is known; the stop was as long as it was. */
 static uint64_t written_pages(uint64_t last_bytes) {
-  if (!all_dirty) faulted_bytes += tri_sub_sat(last_bytes, used_end() - old_end);
+  if (!all_dirty) faulted_bytes += tri_sub_sat(last_bytes, used_end() - at(old_bytes));
   return faulted_bytes / tri_os_page_size();
 }
 

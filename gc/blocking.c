@@ -8,9 +8,6 @@
  * Cancellation unwinds through these functions and ends their regions, so this file is compiled with -fexceptions.
  * Results and errno are the C library's. Forbidden: anything else between TRI_BLOCKING and the call.
  */
-/* With 64-bit offsets the headers would turn aio_suspend into aio_suspend64; both names are defined here. */
-#undef _FILE_OFFSET_BITS
-#include <aio.h>
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
@@ -55,7 +52,7 @@ TRI_EXPORT unsigned sleep(unsigned seconds) {
   return real->sleep(seconds);
 }
 
-TRI_EXPORT int thrd_sleep(const struct timespec *time, struct timespec *left) {
+TRI_WEAK_EXPORT int thrd_sleep(const struct timespec *time, struct timespec *left) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(time, left);
   return real->thrd_sleep(time, left);
@@ -160,7 +157,7 @@ TRI_EXPORT int sigsuspend(const sigset_t *set) {
 
 /* System V's form: of one signal. The headers call it sigpause. */
 int __xpg_sigpause(int sig);
-TRI_EXPORT int __xpg_sigpause(int sig) {
+TRI_WEAK_EXPORT int __xpg_sigpause(int sig) {
   sigset_t set;
   if (tri_real()->sigprocmask(SIG_BLOCK, NULL, &set) != 0 || sigdelset(&set, sig) != 0) return -1;
   return sigsuspend(&set);
@@ -168,7 +165,7 @@ TRI_EXPORT int __xpg_sigpause(int sig) {
 
 /* BSD's form: of the first signals, a bit each. */
 int tri_bsd_sigpause(int mask) __asm__("sigpause");
-TRI_EXPORT int tri_bsd_sigpause(int mask) {
+TRI_WEAK_EXPORT int tri_bsd_sigpause(int mask) {
   sigset_t set;
   sigemptyset(&set);
   for (int sig = 1; sig <= 32; sig++)
@@ -222,14 +219,3 @@ TRI_EXPORT int semtimedop(int id, struct sembuf *operations, size_t n, const str
   TRI_BLOCKING(operations, timeout);
   return real->semtimedop(id, operations, n, timeout);
 }
-
-/* Asynchronous input and output. */
-
-TRI_EXPORT int aio_suspend(const struct aiocb *const list[], int n, const struct timespec *timeout) {
-  const struct tri_real *real = tri_real();
-  TRI_BLOCKING(list, timeout);
-  return real->aio_suspend(list, n, timeout);
-}
-
-TRI_EXPORT int aio_suspend64(const struct aiocb64 *const list[], int n, const struct timespec *timeout)
-    __attribute__((alias("aio_suspend")));

@@ -179,11 +179,19 @@ static void visit_word(uintptr_t word, void *arg) {
   drain_from_root();
 }
 
+/* Where the bounds of the runner's stack are not known all of it is a root; but below what it held when the cycle began
+ * are the cycle's own frames, which are others by now than when roots were marked. */
+static uintptr_t above_own_frames(uintptr_t lo, uintptr_t hi) {
+  uintptr_t sp = tri_thread_is_registered(tri_self) ? tri_self->sp : 0;
+  return sp > lo && sp < hi ? sp : lo;
+}
+
 static void visit_roots(bool stacks_too) {
   struct tri_root_range r;
   for (size_t i = 0; tri_roots_get(i, &r); i++) {
     if (r.dirty || r.untold || r.ask || (r.stack && !stacks_too)) continue;
-    visit_range(r.lo, r.hi, r.stack, r.stack ? "a stack" : "a global or mapping");
+    visit_range(r.stack ? above_own_frames(r.lo, r.hi) : r.lo, r.hi, r.stack,
+                r.stack ? "a stack" : "a global or mapping");
     drain_from_root();
   }
   tri_roots_each_word(visit_word, NULL);

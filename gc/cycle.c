@@ -65,7 +65,8 @@ static struct tri_lock cycle_lock = TRI_LOCK_INIT(TRI_RANK_CYCLE);
 static const struct tri_config *settings;
 static bool malloc_replaced;
 static uint64_t start_ns;
-static TRI_TLS bool mine; /* this thread runs a cycle */
+static TRI_TLS bool mine;   /* this thread runs a cycle */
+static uintptr_t runner_sp; /* the runner's, who holds cycle_lock: below it there are frames of the cycle alone */
 
 bool tri_cycle_is_mine(void) {
   return mine;
@@ -221,7 +222,7 @@ static void give_up_stw(void) {
 
 static void stop(void) {
   tri_stop_world();
-  if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
+  if (tri_thread_is_registered(tri_self)) tri_self->sp = runner_sp;
 }
 
 static void begin_mark(void) {
@@ -514,6 +515,7 @@ static void leave(struct tri_thread *t) {
 
 struct run {
   enum tri_cycle_reason reason;
+  uintptr_t sp; /* above it is all that the caller has */
   bool sweep_all_now;
   bool begun, finished;
 };
@@ -521,6 +523,7 @@ struct run {
 TRI_NOINLINE static void begin_locked(struct run *r) {
   struct tri_thread *t = tri_self;
   mine = r->begun = true;
+  runner_sp = r->sp;
   tri_worker_start_all();
   enter(t);
   begin_inside(r->reason);
@@ -560,8 +563,15 @@ static void begin_in_loader(struct run *r) {
   }
 }
 
+/* Below its caller's frame. */
+TRI_NOINLINE static uintptr_t stack_pointer(void) {
+  return (uintptr_t)__builtin_frame_address(0);
+}
+
+/* The caller's registers are spilled to this frame. The words of the cycle's own frames, addresses of spans among them,
+ * are no roots. */
 void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
-  struct run r = {.reason = reason, .sweep_all_now = sweep_all_now};
+  struct run r = {.reason = reason, .sp = stack_pointer(), .sweep_all_now = sweep_all_now};
   int saved_errno = errno;
   if (mine) return;
   __builtin_unwind_init();

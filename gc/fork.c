@@ -41,6 +41,7 @@
 #include "gc/types.h"
 #include "gc/worker.h"
 #include "internal/check.h"
+#include "internal/race.h"
 
 static tri_aword forker; /* the thread between prepare and the handlers after it; written by it, world stopped */
 static bool has_gate;    /* by the forking thread, which holds the cycle lock when it is read */
@@ -74,16 +75,26 @@ static bool is_forker(void) {
 }
 
 /* A handler that interrupts the holder of the cycle lock outside the runtime, and allocates, may wait for a cycle that
- * waits for that lock. So there is none until the forker counts as inside. The stop signal stays open. */
-static void lock_cycle(void) {
-  sigset_t all, old, mask;
+ * waits for that lock. So there is none before the forker counts as inside and after. The stop signal stays open. */
+static void block_signals(sigset_t *old) {
+  sigset_t all, mask;
   sigfillset(&all);
-  tri_real()->pthread_sigmask(SIG_SETMASK, tri_signals_without_ours(&all, &mask), &old);
+  tri_real()->pthread_sigmask(SIG_SETMASK, tri_signals_without_ours(&all, &mask), old);
+}
+
+static void restore_signals(const sigset_t *old) {
+  tri_real()->pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+static void lock_cycle(void) {
+  sigset_t old;
+  block_signals(&old);
   bool gate = tri_cycle_lock_gate();
   tri_cycle_lock();
   has_gate = gate;
+  TRI_RACE_POINT(FORK_LOCKED);
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 1);
-  tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
+  restore_signals(&old);
 }
 
 /* From the cycle lock on the forker counts as inside the runtime: a handler that allocates gets emergency memory. */
@@ -127,9 +138,13 @@ static void finish(void) {
 
 static void in_parent(void) {
   if (!was_prepared()) return;
+  sigset_t old;
+  block_signals(&old);
   tri_offheap_fork_parent();
   give_locks_back();
+  TRI_RACE_POINT(FORK_GIVES);
   finish();
+  restore_signals(&old);
 }
 
 static void retell(void) {
@@ -140,6 +155,8 @@ static void retell(void) {
 static void in_child(void) {
   tri_signals_after_fork();
   if (!was_prepared()) return;
+  sigset_t old;
+  block_signals(&old);
   tri_offheap_fork_child();
   give_locks_back(); /* first: forgetting threads takes their pool's lock */
   if (tri_thread_after_fork()) retell();
@@ -151,6 +168,7 @@ static void in_child(void) {
   tri_stats_page_after_fork();
   tri_log_after_fork();
   finish();
+  restore_signals(&old);
 }
 
 void tri_fork_init(void) {

@@ -126,7 +126,7 @@ static size_t buffers_of(const struct mmsghdr *messages, unsigned n, struct iove
   return count;
 }
 
-TRI_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags, struct timespec *timeout) {
+TRI_WEAK_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags, struct timespec *timeout) {
   const struct tri_real *real = tri_real();
   struct iovec buffers[MANY];
   TRI_KERNEL_WRITES_TO(buffers, messages && tri_beside_is_hybrid() ? buffers_of(messages, n, buffers) : 0);

@@ -82,7 +82,6 @@ const struct tri_real *tri_real(void) {
   look_up(&real.msgsnd, "msgsnd");
   look_up(&real.semop, "semop");
   look_up(&real.semtimedop, "semtimedop");
-  look_up(&real.aio_suspend, "aio_suspend");
   look_up(&real._Fork, "_Fork");
   look_up(&real.execve, "execve");
   look_up(&real.execv, "execv");

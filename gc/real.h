@@ -2,7 +2,6 @@
 #ifndef TRI_GC_REAL_H
 #define TRI_GC_REAL_H
 
-#include <aio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -63,7 +62,6 @@ struct tri_real {
   int (*msgsnd)(int, const void *, size_t, int);
   int (*semop)(int, struct sembuf *, size_t);
   int (*semtimedop)(int, struct sembuf *, size_t, const struct timespec *);
-  int (*aio_suspend)(const struct aiocb *const[], int, const struct timespec *);
   pid_t (*_Fork)(void);
   int (*execve)(const char *, char *const[], char *const[]);
   int (*execv)(const char *, char *const[]);

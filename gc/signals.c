@@ -220,12 +220,17 @@ static int change_mask(int how, int sig, sigset_t *old) {
   return sigaddset(&one, sig) == 0 ? sigprocmask(how, &one, old) : -1;
 }
 
-TRI_EXPORT int sighold(int sig) {
+TRI_WEAK_EXPORT int sigignore(int sig) {
+  struct sigaction act = {.sa_handler = SIG_IGN};
+  return sigaction(sig, &act, NULL);
+}
+
+TRI_WEAK_EXPORT int sighold(int sig) {
   return change_mask(SIG_BLOCK, sig, NULL);
 }
 
 /* The answer is the handler before, or SIG_HOLD where the signal was blocked. */
-TRI_EXPORT sighandler_t sigset(int sig, sighandler_t handler) {
+TRI_WEAK_EXPORT sighandler_t sigset(int sig, sighandler_t handler) {
   sigset_t before;
   struct sigaction act = {0}, old;
   bool hold = handler == SIG_HOLD;

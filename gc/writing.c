@@ -19,46 +19,45 @@
 #include "gc/real.h"
 #include "gc/region.h"
 
-#define WEAK_EXPORT TRI_EXPORT __attribute__((weak))
-
-WEAK_EXPORT ssize_t write(int fd, const void *from, size_t n) {
+TRI_WEAK_EXPORT ssize_t write(int fd, const void *from, size_t n) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(from);
   return real->write(fd, from, n);
 }
 
-WEAK_EXPORT ssize_t writev(int fd, const struct iovec *from, int n) {
+TRI_WEAK_EXPORT ssize_t writev(int fd, const struct iovec *from, int n) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(from);
   return real->writev(fd, from, n);
 }
 
-WEAK_EXPORT ssize_t send(int fd, const void *from, size_t n, int flags) {
+TRI_WEAK_EXPORT ssize_t send(int fd, const void *from, size_t n, int flags) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(from);
   return real->send(fd, from, n, flags);
 }
 
 /* The C library declares addresses as unions of pointers to all kinds of them. */
-WEAK_EXPORT ssize_t sendto(int fd, const void *from, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_size) {
+TRI_WEAK_EXPORT ssize_t sendto(int fd, const void *from, size_t n, int flags, __CONST_SOCKADDR_ARG to,
+                               socklen_t to_size) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(from, to.__sockaddr__);
   return real->sendto(fd, from, n, flags, to.__sockaddr__, to_size);
 }
 
-WEAK_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+TRI_WEAK_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(message);
   return real->sendmsg(fd, message, flags);
 }
 
-WEAK_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags) {
+TRI_WEAK_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(messages);
   return real->sendmmsg(fd, messages, n, flags);
 }
 
-WEAK_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t to_size) {
+TRI_WEAK_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t to_size) {
   const struct tri_real *real = tri_real();
   TRI_BLOCKING(to.__sockaddr__);
   return real->connect(fd, to.__sockaddr__, to_size);
@@ -72,10 +71,10 @@ TRI_INLINE int do_accept(int fd, struct sockaddr *from, socklen_t *from_size, in
   return real->accept4(fd, from, from_size, flags);
 }
 
-WEAK_EXPORT int accept(int fd, __SOCKADDR_ARG from, socklen_t *from_size) {
+TRI_WEAK_EXPORT int accept(int fd, __SOCKADDR_ARG from, socklen_t *from_size) {
   return do_accept(fd, from.__sockaddr__, from_size, 0);
 }
 
-WEAK_EXPORT int accept4(int fd, __SOCKADDR_ARG from, socklen_t *from_size, int flags) {
+TRI_WEAK_EXPORT int accept4(int fd, __SOCKADDR_ARG from, socklen_t *from_size, int flags) {
   return do_accept(fd, from.__sockaddr__, from_size, flags);
 }

@@ -22,6 +22,8 @@
 
 #define TRI_INTERNAL __attribute__((visibility("hidden")))
 #define TRI_EXPORT __attribute__((visibility("default")))
+/* Programs that link the archive may have one of their own of that name. */
+#define TRI_WEAK_EXPORT TRI_EXPORT __attribute__((weak))
 #define TRI_NOINLINE __attribute__((noinline))
 #define TRI_INLINE static inline __attribute__((always_inline))
 #define TRI_COLD __attribute__((cold, noinline))

@@ -182,11 +182,15 @@ static int interrupt_calls(int sig) {
 
 static void forms_of_signal(void) {
   struct sigaction old;
+  int (*sigignore_)(int);
+  CHECK(probe_symbol("sigignore", &sigignore_), "no sigignore");
   CHECK(__sysv_signal(SIGUSR2, on_signal) != SIG_ERR, "sysv_signal");
   CHECK(sigaction(SIGUSR2, NULL, &old) == 0 && (old.sa_flags & SA_RESETHAND) && (old.sa_flags & SA_NODEFER), "flags %x",
         old.sa_flags);
   CHECK(interrupt_calls(SIGUSR2) == 0 && signal(SIGUSR2, on_signal) == on_signal, "siginterrupt");
   CHECK(sigaction(SIGUSR2, NULL, &old) == 0 && !(old.sa_flags & SA_RESTART), "flags %x", old.sa_flags);
+  for (int sig = 1; sig <= SIGRTMAX; sig++)
+    if (sig != SIGCHLD && sig != SIGALRM) (void)sigignore_(sig); /* that which stops threads, too: in vain */
   CHECK(signal(12345, on_signal) == SIG_ERR && signal(SIGKILL, on_signal) == SIG_ERR, "wrong signals");
 }
 

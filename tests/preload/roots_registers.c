@@ -129,13 +129,8 @@ static void keeps(const char *name, void (*function)(struct spin *), size_t size
   puts(name);
 }
 
-/* Not in the first slot of a span: its address is the span's, which frames of the runtime on the collecting thread's
- * stack may hold. */
-static void *volatile first_slots[4];
-
 static void control(void) {
   int left = 0;
-  for (int i = 0; i < 4; i++) first_slots[i] = malloc(64);
   for (int i = 0; i < 8; i++) left += spin_with(spin_hidden, 64, 0).alive;
   CHECK(!probe_live() || left <= 2, "%d of 8 objects without a pointer are alive", left);
   puts("control");

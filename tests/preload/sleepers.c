@@ -3,7 +3,6 @@
  * and their calls' arguments point to stays. The program's own signals still reach them: handlers run, allocate, leave
  * the sleep by siglongjmp; cancelled threads run their cleanup; and all of that while cycles go on.
  */
-#include <aio.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -125,21 +124,6 @@ static int by_sigpause(void) {
   pthread_join(other, NULL);
   return r == -1 && error == EINTR ? 0 : -1;
 }
-static int by_aio_suspend(void) {
-  struct timespec t = {MILLISECONDS / 1000, MILLISECONDS % 1000 * 1000000};
-  int ends[2];
-  char *byte = malloc(1);
-  struct aiocb *block = calloc(1, sizeof(*block));
-  const struct aiocb **list = malloc(sizeof(*list));
-  CHECK(pipe(ends) == 0, "pipe");
-  *block = (struct aiocb){.aio_fildes = ends[0], .aio_buf = byte, .aio_nbytes = 1};
-  list[0] = block;
-  CHECK(aio_read(block) == 0, "aio_read");
-  int r = aio_suspend(list, 1, &t), error = errno;
-  CHECK(write(ends[1], "x", 1) == 1, "write");
-  while (aio_error(block) == EINPROGRESS) usleep(1000);
-  return r == -1 && error == EAGAIN ? 0 : -1;
-}
 static int by_recvmmsg(void) {
   int pair[2];
   struct timeval t = {MILLISECONDS / 1000, MILLISECONDS % 1000 * 1000};
@@ -179,7 +163,6 @@ static const struct sleeper {
     {"msgrcv", by_msgrcv},
     {"thrd_sleep", by_thrd_sleep},
     {"sigpause", by_sigpause},
-    {"aio_suspend", by_aio_suspend},
     {"recvmmsg", by_recvmmsg},
 };
 #define SLEEPERS (sizeof(sleepers) / sizeof(sleepers[0]))

@@ -165,4 +165,9 @@ PROTECTIONS = [
                  "void tri_thread_record_take_over(struct tri_thread_record *r) {\n"),
                 ("gc/thread_record.c", "    own = r;\n  }\n  unlock_records(entered);\n", "    own = r;\n  }\n")],
                [stops("beginning")]),
+    # Forking.
+    Protection("FORK_TAKES_SIGNALS", "no handler interrupts the holder of the cycle lock outside the runtime",
+               [("gc/fork.c", "  tri_real()->pthread_sigmask(SIG_SETMASK, tri_signals_without_ours(&all, &mask), old);\n",
+                 "  tri_real()->pthread_sigmask(SIG_BLOCK, NULL, old);\n")],
+               [stops("forking"), stops("forked")]),
 ]

@@ -5,6 +5,8 @@
 #include "races/forced.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 enum { SIZE = 64 };
 
@@ -145,6 +147,41 @@ static void beginning(void) {
   CHECK(becomes_within(&child_ran, LONG_MS), "the thread does not run");
 }
 
+/* A handler that allocates may wait for a cycle; the forking thread holds up any cycle while it has the lock. */
+
+static atomic_bool handled;
+
+static void on_signal(int sig) {
+  (void)sig;
+  atomic_store(&handled, true);
+}
+
+static void fork_and_wait(struct actor *a) {
+  pid_t child = fork();
+  if (child == 0) _exit(0);
+  CHECK(child > 0 && waitpid(child, NULL, 0) == child, "fork");
+}
+
+static void no_handler_runs_at(int place) {
+  signal(SIGUSR1, on_signal);
+  hold(WRITER, place);
+  begin(WRITER, fork_and_wait);
+  wait_held(place);
+  CHECK(pthread_kill(actors[WRITER].thread, SIGUSR1) == 0, "pthread_kill");
+  CHECK(!becomes_within(&handled, MOMENT_MS), "a handler runs while its thread holds the cycle lock");
+  let_go(place);
+  CHECK(becomes_within(&handled, LONG_MS), "the handler does not run");
+  finish(WRITER);
+}
+
+static void forking(void) {
+  no_handler_runs_at(TRI_RACE_FORK_LOCKED);
+}
+
+static void forked(void) {
+  no_handler_runs_at(TRI_RACE_FORK_GIVES);
+}
+
 static const struct scenario scenarios[] = {
     {"leaving", leaving},
     {"inside", inside},
@@ -153,6 +190,8 @@ static const struct scenario scenarios[] = {
     {"going in late", going_in_late},
     {"turning back", turning_back},
     {"beginning", beginning},
+    {"forking", forking},
+    {"forked", forked},
 };
 
 int main(int argc, char **argv) {
