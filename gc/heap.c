@@ -270,9 +270,16 @@ static void disown(void *p) {
   if (entered) tri_runtime_leave(t);
 }
 
+/* The C library's own threads, for timers and the like, free their argument first of all: from then on they are stopped
+ * as others are. One that is not may end in the stopped world, and stacks that are being scanned are unmapped. */
+static void adopt_stranger(void) {
+  if (tri_self == &tri_thread_none && tri_runtime_ready()) tri_thread_register_self();
+}
+
 void tri_heap_free_slow(void *p, const char *caller) {
   if (!p) return;
   int saved_errno = errno;
+  adopt_stranger();
   struct tri_thread *t = tri_self;
   if (tri_emergency_owns(p)) {
     tri_emergency_free(p);
