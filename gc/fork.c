@@ -4,7 +4,7 @@
  *   prepare:  the gate of the loader's callback, cycle lock (no cycle runs) -> stop the world (nobody is inside the
  * runtime)
  *             -> every lock of the runtime in rank order -> let the threads run, the registry locked
- *   parent:   the locks in reverse order
+ *   parent:   the locks in reverse order, with no handler of the program in between
  *   child:    the other threads, the collector and the markers are forgotten (they start again when they are needed);
  *             then as the parent
  *

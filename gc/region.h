@@ -21,7 +21,8 @@ struct tri_region {
 };
 
 /* The caller's registers have been spilled to its frame (__builtin_unwind_init). Nothing for a thread that is not
- * registered, is inside the runtime or in a region already. errno is kept, as by all of these. */
+ * registered, is inside the runtime or in a region already, nor as long as the thread has always been alone. errno is
+ * kept, as by all of these. */
 void tri_region_enter(struct tri_region *r);
 /* Waits out a stop that counts on the region. Also run by cancellation. */
 void tri_region_leave(struct tri_region *r);
@@ -39,8 +40,8 @@ void tri_region_resume(struct tri_thread *t, const struct tri_region_interrupted
 bool tri_region_hold(struct tri_thread *t);
 void tri_region_release(struct tri_thread *t);
 
-/* The same for calls that mostly do not sleep, without asking the kernel who calls: nothing as long as the thread has
- * always been alone, or off its own stack. */
+/* The same for calls that mostly do not sleep, without asking the kernel who calls: nothing off the thread's own stack.
+ */
 void tri_region_enter_quickly(struct tri_region *r);
 
 /* Makes the rest of the function a safe region; up to four pointer arguments of the call are kept alive. */

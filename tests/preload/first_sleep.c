@@ -14,11 +14,14 @@
 
 enum { ROUNDS = 30, MILLISECONDS = 60 };
 
+static sem_t collected;
+
 static void *collects(void *arg) {
   for (int i = 0; i < 5; i++) {
     memset(malloc(4000), 0x41, 4000);
     collect();
   }
+  sem_post(&collected);
   return arg;
 }
 
@@ -65,9 +68,11 @@ static void (*const ways[])(void) = {by_nanosleep, by_poll, by_semaphore};
 
 static void sleep_at_once(int round) {
   uint64_t start = now_ns();
+  sem_init(&collected, 0, 0);
   makers[round % 2]();
   ways[round / 2 % 3]();
   CHECK(now_ns() - start > (MILLISECONDS - 5) * (uint64_t)1000000, "woken early in round %d", round);
+  while (sem_wait(&collected) != 0) continue;
 }
 
 int main(void) {

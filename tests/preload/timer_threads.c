@@ -1,6 +1,6 @@
 /*
  * Threads that the C library makes for itself, for timers with SIGEV_THREAD: many of them begin and end beside
- * collections, more than it keeps stacks for, so that it unmaps some. Their functions free what they are given,
+ * collections, more than it keeps stacks for, so that it unmaps some. The timers' functions
  * allocate, or do nothing with the heap at all.
  */
 #include <pthread.h>
