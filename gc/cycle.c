@@ -541,9 +541,16 @@ TRI_NOINLINE static void finish(struct run *r) {
   r->finished = true;
 }
 
-/* The check after the last stop lists roots once more. */
+/* Below its caller's frame. */
+TRI_NOINLINE static uintptr_t stack_pointer(void) {
+  return (uintptr_t)__builtin_frame_address(0);
+}
+
+/* The check after the last stop lists roots once more. Frames of a dl_iterate_phdr of the program's own are roots. */
 static int run_in_loader_callback(struct dl_phdr_info *info, size_t size, void *run) {
   struct run *r = run;
+  __builtin_unwind_init();
+  r->sp = stack_pointer();
   if (!tri_lock_try(&cycle_lock)) return 1;
   begin_locked(r);
   if (settings->gccheckmark) finish(r);
@@ -561,11 +568,6 @@ static void begin_in_loader(struct run *r) {
     tri_cycle_lock();
     tri_cycle_unlock();
   }
-}
-
-/* Below its caller's frame. */
-TRI_NOINLINE static uintptr_t stack_pointer(void) {
-  return (uintptr_t)__builtin_frame_address(0);
 }
 
 /* The caller's registers are spilled to this frame. The words of the cycle's own frames, addresses of spans among them,

@@ -270,10 +270,11 @@ static void disown(void *p) {
   if (entered) tri_runtime_leave(t);
 }
 
-/* The C library's own threads, for timers and the like, free their argument first of all: from then on they are stopped
- * as others are. One that is not may end in the stopped world, and stacks that are being scanned are unmapped. */
+/* The C library's own threads, for timers and the like, free their argument first of all, or nothing before they end:
+ * from then on they are stopped as others are. One that is not may end in the stopped world, and stacks that are being
+ * scanned are unmapped. */
 static void adopt_stranger(void) {
-  if (tri_self == &tri_thread_none && tri_runtime_ready()) tri_thread_register_self();
+  if (tri_self == &tri_thread_none && tri_runtime_ready()) tri_thread_adopt_self();
 }
 
 void tri_heap_free_slow(void *p, const char *caller) {

@@ -17,9 +17,10 @@
  *   [STOP-3] a stop that ends before a late signal arrives is seen by its number: the handler compares request with
  *            resumed and returns.
  *   [STOP-4] a leaving thread blocks all signals and then takes the C library's lock of cached stacks, which a parked
- *            thread may hold: when only leaving threads are missing for two milliseconds, all may run for a moment and
- *            the stop begins anew, with the registry's lock held throughout. The count of acks may then contain one of
- *            the try before, so the world is stopped only when each thread has acked this request.
+ *            thread may hold, or one that waits for the registry at its first free: when only leaving threads are
+ *            missing for two milliseconds, all may run for a moment, the registry's lock is given up, and the stop
+ *            begins anew. The count of acks may then contain one of the try before, so the world is stopped only when
+ *            each thread has acked this request.
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
@@ -359,8 +360,9 @@ uint64_t tri_stop_world(void) {
       report_slow(tri_int_load_rlx(&epoch));
       reported = tri_now_ns();
     }
-    tri_start_world_keep_registry();
+    tri_start_world();
     pause_ns(retry_ns);
+    tri_lock_acquire(&tri_registry_lock);
     retry_ns = tri_min(2 * retry_ns, MAX_RETRY_NS);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);

@@ -3,7 +3,8 @@
  * allocation. Past its last key destructor it gives up its spans and is "leaving": the C library still frees memory and
  * unmaps cached stacks on it, which must not happen in a stopped world, so it stays registered and is stopped like any
  * other until it is dead (tgkill says ESRCH). The main thread alone is taken out at once: it does none of that, and a
- * main thread that has ended stays a zombie.
+ * main thread that has ended stays a zombie. A thread that is first seen when it frees counts as leaving from then on:
+ * the C library's own threads, that may be past their destructors already.
  *
  * Invariants:
  *   [THREAD-1] a block is in the list from before its thread's first allocation; blocks are type-stable (their mcache
@@ -131,6 +132,11 @@ static uintptr_t thread_pointer(void) {
   return p;
 }
 
+static void set_leaving(struct tri_thread *t) {
+  if (!tri_int_load_rlx(&t->leaving)) nleaving++;
+  tri_int_store_rel(&t->leaving, 1);
+}
+
 static void register_locked(struct tri_thread *t) {
   tri_mcache_init(&t->mcache);
   t->tid = (int)syscall(SYS_gettid);
@@ -201,7 +207,7 @@ static void reap_left(void) {
 /* A signal handler that interrupts its own thread's registration must not register too. */
 static TRI_TLS volatile bool registering;
 
-struct tri_thread *tri_thread_register_self(void) {
+static struct tri_thread *register_self(bool leaving) {
   if (tri_thread_is_registered(tri_self)) return tri_self;
   if (registering) return NULL;
   registering = true;
@@ -211,12 +217,21 @@ struct tri_thread *tri_thread_register_self(void) {
   if (t) {
     reap_left();
     register_locked(t);
+    if (leaving) set_leaving(t);
   }
   tri_lock_release(&tri_registry_lock);
   registering = false;
   if (t) arm_exit(t);
   errno = saved_errno;
   return t;
+}
+
+struct tri_thread *tri_thread_register_self(void) {
+  return register_self(false);
+}
+
+void tri_thread_adopt_self(void) {
+  register_self(true);
 }
 
 void tri_thread_find_stack(struct tri_thread *t) {
@@ -252,6 +267,7 @@ static void take_out(struct tri_thread *t, struct tri_thread *instead) {
   tri_lock_acquire(&tri_registry_lock);
   tri_write_flush(t);
   list_remove(t);
+  if (tri_int_load_rlx(&t->leaving)) nleaving--;
   tri_scanstack_drop(t);
   t->barrier->state = TRI_BARRIER_UNREGISTERED;
   tri_self = instead;
@@ -281,8 +297,7 @@ void tri_thread_leave(void) {
   tri_lock_acquire(&tri_registry_lock);
   t->barrier->state = TRI_BARRIER_UNREGISTERED; /* its memory may go before the thread is known to be dead */
   t->barrier = NULL;
-  tri_int_store_rel(&t->leaving, 1);
-  nleaving++;
+  set_leaving(t);
   reap_left();
   tri_lock_release(&tri_registry_lock);
 }

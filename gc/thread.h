@@ -41,8 +41,8 @@ struct tri_thread {
   uintptr_t stack_lo, stack_hi;
   uintptr_t thread_pointer, struct_pthread; /* of the C library; see gc/tls.c */
   int tid;
-  tri_aint leaving;               /* 1: past its last destructor; stopped like any other, and reaped when it is dead */
-  bool self_stack;                /* the main thread: its stack is the mapping named [stack] */
+  tri_aint leaving; /* 1: may be past its last destructor; stopped like any other, and reaped when it is dead */
+  bool self_stack;  /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_barrier *barrier;    /* its tri_barrier_self */
   /* What it had published when signal handlers of the program interrupted it: a ring of the latest, never cleared. */
@@ -79,6 +79,8 @@ struct tri_thread *tri_thread_first(void);
 /* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
  * interrupted the runtime. */
 struct tri_thread *tri_thread_register_self(void);
+/* The same for a thread that frees without having allocated, perhaps past its last key destructor. */
+void tri_thread_adopt_self(void);
 /* Tells the registry the bounds of the calling thread's stack. */
 void tri_thread_find_stack(struct tri_thread *t);
 /* The C library will call tri_thread_leave at the end of the calling thread. */

@@ -59,7 +59,7 @@ static void *sleep_by_number(void *unused) {
   struct tri_blocking b;
   atomic_fetch_add(&asleep, 1);
   tri_blocking_begin(&b);
-  long r = syscall(SYS_poll, &p, 1, -1);
+  long r = syscall(SYS_ppoll, &p, 1, NULL, NULL, 0);
   tri_blocking_end(&b);
   if (r != 1) atomic_fetch_add(&interrupted, 1);
   check_chain(mine, 7);

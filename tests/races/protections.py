@@ -159,7 +159,7 @@ PROTECTIONS = [
                  "    tri_int_store_rel(&t->region, TRI_REGION_OUT);\n")], [stops("turning back")]),
     Protection("REGISTER_WITHOUT_LOCK", "nobody joins a stopped world",
                [("gc/thread.c", "  tri_lock_acquire(&tri_registry_lock);\n  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n"
-                 "  if (t) {\n    reap_left();\n    register_locked(t);\n  }\n  tri_lock_release(&tri_registry_lock);\n",
+                 "  if (t) {\n    reap_left();\n    register_locked(t);\n    if (leaving) set_leaving(t);\n  }\n  tri_lock_release(&tri_registry_lock);\n",
                  "  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n  if (t) register_locked(t);\n"),
                 ("gc/thread_record.c", "void tri_thread_record_take_over(struct tri_thread_record *r) {\n  bool entered = lock_records();\n",
                  "void tri_thread_record_take_over(struct tri_thread_record *r) {\n"),
