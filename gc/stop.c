@@ -105,8 +105,9 @@ bool tri_stop_wanted(const struct tri_thread *t) {
   return (int)(request - tri_int_load_acq(&resumed)) > 0 && tri_int_load_rlx(&t->acked_stop) != request;
 }
 
-/* The signal was meant for a thread that has died; this one, not registered yet, got its number. The runner holds the
- * registry's lock, for which this thread can only wait, so it may answer for the dead. */
+/* The signal was meant for a thread that has died; this one, not registered yet, got its number. In this handler it
+ * cannot register, and as long as the number is in use the dead one's record stays, so it may answer for the dead.
+ * Others may go meanwhile if the stop begins anew: their memory remains records', and leads back into the list. */
 static void answer_for_namesake(void) {
   int tid = (int)syscall(SYS_gettid);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {

@@ -1,18 +1,19 @@
 /*
  * The registry of threads. A thread gets in when pthread_create's trampoline runs (gc/pthread_hooks.c) or at its first
- * allocation. Past its last key destructor it gives up its spans and is "leaving": the C library still frees memory and
- * unmaps cached stacks on it, which must not happen in a stopped world, so it stays registered and is stopped like any
- * other until it is dead (tgkill says ESRCH). The main thread alone is taken out at once: it does none of that, and a
- * main thread that has ended stays a zombie. A thread that is first seen when it frees counts as leaving from then on:
- * the C library's own threads, that may be past their destructors already.
+ * allocation or free. Past its last key destructor it gives up its spans and is "leaving": the C library still frees
+ * memory and unmaps cached stacks on it, which must not happen in a stopped world, so it stays registered and is
+ * stopped like any other until it is dead (tgkill says ESRCH). The main thread alone is taken out at once: it does none
+ * of that, and a main thread that has ended stays a zombie. A thread that is first seen when it frees counts as leaving
+ * from then on: the C library's own threads, that may be past their destructors already.
  *
  * Invariants:
  *   [THREAD-1] a block is in the list from before its thread's first allocation; blocks are type-stable (their mcache
  *              is asked by freeing threads) and are reused.
  *   [THREAD-3] blocks are taken from and given to their pool under the registry lock, which fork holds: the child finds
  *              no half-done change of the list or the pool.
- *   [THREAD-2] the registry lock is held through every stop; a thread waits for it outside the runtime (in_runtime 0,
- *              or not yet in the list), so a stop never waits for a thread that waits for the stop.
+ *   [THREAD-2] the registry lock is held through every stop (between two tries of one it is not); a thread waits for
+ *              it outside the runtime (in_runtime 0, or not yet in the list), so a stop never waits for a thread that
+ *              waits for the stop.
  *
  * Locks: registry, then centrals, heap, fixalloc. Forbidden: allocating from the collected heap while holding it;
  * pthread_getattr_np allocates and is therefore called after registration, outside the runtime.

@@ -119,6 +119,8 @@ int main(void) {
     goes_on_for(SECONDS);
     atomic_store(&done, true);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  } else {
+    puts("passed over: the kernel has no message queues");
   }
   puts("ok");
   return 0;

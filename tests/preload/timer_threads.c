@@ -1,7 +1,7 @@
 /*
  * Threads that the C library makes for itself, for timers with SIGEV_THREAD: many of them begin and end beside
- * collections, more than it keeps stacks for, so that it unmaps some. The timers' functions
- * allocate, or do nothing with the heap at all.
+ * collections, more than it keeps stacks for, so that it unmaps some. The timers' functions allocate, or do nothing
+ * with the heap at all.
  */
 #include <pthread.h>
 #include <signal.h>
