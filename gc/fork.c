@@ -29,6 +29,7 @@
 #include "gc/cycle.h"
 #include "gc/epoll.h"
 #include "gc/monitor.h"
+#include "gc/notify.h"
 #include "gc/plan.h"
 #include "gc/real.h"
 #include "gc/roots.h"
@@ -50,6 +51,7 @@ static unsigned nested;  /* forks by a handler that interrupted the forker there
 static void lock_all(void) {
   tri_roots_lock();
   tri_epoll_lock();
+  tri_notify_lock();
   tri_stacks_lock();
   tri_types_lock();
   tri_plan_lock_for_fork();
@@ -66,6 +68,7 @@ static void unlock_all(void) {
   tri_plan_unlock_for_fork();
   tri_stacks_unlock();
   tri_types_unlock();
+  tri_notify_unlock();
   tri_epoll_unlock();
   tri_roots_unlock();
 }

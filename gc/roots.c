@@ -9,7 +9,8 @@
  * API mode lists the loaded objects' writable segments (dl_iterate_phdr; the first stop is made inside a callback, so
  * no stopped thread holds the loader's lock), the threads' stacks and declared ones (gc/stacks.c), and thread-local
  * storage (gc/tls.c). Where each thread is on a stack whose bounds are known, /proc/self/maps is not read. Both add
- * registered ranges and single words: start arguments, uncollectable objects, epoll data.
+ * registered ranges and single words: start arguments, uncollectable objects, epoll
+ * data, values of mq_notify.
  *
  * Anonymous executable memory holds code that a compiler in the program made: there pointers are parts of instructions
  * and are looked for at every byte (OpenJDK keeps some objects alive by nothing else).
@@ -38,6 +39,7 @@
 #include "alloc/ownmap.h"
 #include "gc/epoll.h"
 #include "gc/maps.h"
+#include "gc/notify.h"
 #include "gc/pages.h"
 #include "gc/region.h"
 #include "gc/rights.h"
@@ -529,6 +531,7 @@ void tri_roots_each_word(void (*fn)(uintptr_t word, void *), void *arg) {
   tri_thread_record_each_word(fn, arg);
   tri_stacks_each_word(fn, arg);
   tri_epoll_each_data(fn, arg);
+  tri_notify_each_word(fn, arg);
   each_stack(fn, arg);
   each_protected_object(fn, arg);
   tri_lock_acquire(&roots_lock);
