@@ -1,8 +1,8 @@
 /*
  * mq_notify, interposed: the thread that the C library makes for SIGEV_THREAD, not by our pthread_create, is registered
  * before the program's function runs in it. It allocates and frees nothing by itself, so nothing else would tell of it,
- * and a thread that is not stopped moves pointers while roots are read. Timers' threads and those of asynchronous I/O
- * free their argument first of all, which registers them (gc/heap.c).
+ * and a thread that is not stopped moves pointers while roots are read. In malloc mode, timers'
+ * threads and those of asynchronous I/O free their argument first of all, which registers them (gc/heap.c).
  *
  *   mq_notify(function, value) -> a notice with both, which the kernel keeps in their place -> a message comes
  *     -> the C library's thread -> trampoline: registers, takes the notice -> function(value)
@@ -58,36 +58,41 @@ static struct notice *expect(const struct notice *wanted) {
   return n;
 }
 
-static void expect_no_more(struct notice *n) {
-  tri_lock_acquire(&notify_lock);
+static bool take_locked(struct notice *n, struct notice *ret_was) {
+  struct notice **link = &notices;
+  while (*link && *link != n) link = &(*link)->next;
+  if (!*link) return false;
+  *ret_was = *n;
   if (--n->expected == 0) {
-    struct notice **link = &notices;
-    while (*link != n) link = &(*link)->next;
     *link = n->next;
     tri_fixalloc_free(&notice_pool, n);
   }
-  tri_lock_release(&notify_lock);
+  return true;
 }
 
-static void take_back(struct notice *n) {
+/* One call fewer is to come. False: there is no such notice. After a fork the C library's threads of both processes
+ * take each other's messages, and this one may have come from the other. */
+static bool take(struct notice *n, struct notice *ret_was) {
   struct tri_thread *t = tri_self;
   bool entered = tri_runtime_enter(t);
-  expect_no_more(n);
+  tri_lock_acquire(&notify_lock);
+  bool found = take_locked(n, ret_was);
+  tri_lock_release(&notify_lock);
   if (entered) tri_runtime_leave(t);
+  return found;
 }
 
 static void trampoline(union sigval notice) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register a thread that mq_notify has made");
   tri_thread_find_stack(t);
-  struct notice *n = notice.sival_ptr, was = *n;
-  take_back(n);
-  was.fn(was.value);
+  struct notice was;
+  if (take(notice.sival_ptr, &was)) was.fn(was.value);
 }
 
 static int notify_thread(mqd_t queue, const struct sigevent *event, struct tri_thread *inside) {
   struct sigevent ours = *event;
-  struct notice *n = expect(&(struct notice){.fn = event->sigev_notify_function, .value = event->sigev_value});
+  struct notice was, *n = expect(&(struct notice){.fn = event->sigev_notify_function, .value = event->sigev_value});
   tri_runtime_leave(inside);
   if (!n) {
     errno = ENOMEM;
@@ -99,7 +104,7 @@ static int notify_thread(mqd_t queue, const struct sigevent *event, struct tri_t
   ours.sigev_notify_function = trampoline;
   ours.sigev_value.sival_ptr = n;
   int r = tri_real()->mq_notify(queue, &ours), saved_errno = errno;
-  if (r != 0) take_back(n);
+  if (r != 0) take(n, &was);
   errno = saved_errno;
   return r;
 }
@@ -109,7 +114,7 @@ TRI_EXPORT int mq_notify(mqd_t queue, const struct sigevent *event) {
     errno = ENOSYS;
     return -1;
   }
-  bool by_thread = event && event->sigev_notify == SIGEV_THREAD && tri_runtime_ready();
+  bool by_thread = event && event->sigev_notify == SIGEV_THREAD && !tri_runtime_inert();
   struct tri_thread *inside = by_thread ? tri_enter_registered() : NULL;
   return inside ? notify_thread(queue, event, inside) : tri_real()->mq_notify(queue, event);
 }

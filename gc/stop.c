@@ -19,9 +19,10 @@
  *   [STOP-4] a leaving thread, or one that the C library makes a thread of its own in, blocks all signals and then
  *            takes the C library's lock of cached stacks, which a parked thread may hold, or one that waits for the
  *            registry at its first free. When only leaving threads are missing for two milliseconds, or others for
- *            longer and longer, all may run for a moment, the registry's lock is given up, and the stop begins anew.
- *            The count of acks may then contain one of the try before, so the world is stopped only when each thread
- *            has acked this request.
+ *            fifty, all may run for a moment, the registry's lock is given up, and the stop begins anew. Those that had
+ *            parked need a CPU again, so each try may take longer the longer the stop has taken: on a machine that has
+ *            no CPU for anybody the tries would not end otherwise. The count of acks may then contain one of the try
+ *            before, so the world is stopped only when each thread has acked this request.
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
@@ -49,12 +50,11 @@
 
 /* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
 #define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
-/* How long leaving threads alone are waited for, and others, who mostly want a CPU or memory only: at first, and after
- * many tries. And how long all may run before the next try: the same, since on a busy machine the thread that they wait
- * for may not get a CPU so soon. */
+/* How long leaving threads alone are waited for at first, and others, who mostly want a CPU or memory only. And how
+ * long all may run before the next try: at first, and after many tries, since on a busy machine the thread that they
+ * wait for may not get a CPU so soon. */
 #define LEAVING_PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
 #define PATIENCE_NS ((uint64_t)50 * 1000 * 1000)
-#define MAX_PATIENCE_NS ((uint64_t)1000 * 1000 * 1000)
 #define RETRY_NS ((uint64_t)200 * 1000)
 #define MAX_RETRY_NS ((uint64_t)20 * 1000 * 1000)
 /* So long the runner only gives way to others on its CPU. Were it asleep, the CPU might go idle before the last thread
@@ -214,7 +214,7 @@ static void report_slow(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
     if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request)
       tri_warn(
-          "stopping the world: thread %d has not stopped for five seconds (%s); waiting on", t->tid,
+          "stopping the world has taken over five seconds; thread %d has not stopped (%s); waiting on", t->tid,
           tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
 }
 
@@ -286,8 +286,9 @@ static bool all_ack_while_it_gives_way(unsigned wanted, unsigned request) {
   return all_have_acked(wanted, request);
 }
 
-/* False: some thread does not answer, perhaps because it waits for one that is parked. [STOP-4] */
-static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t patience_ns) {
+/* before_ns: what the tries before this one took. False: some thread does not answer, perhaps because it waits for one
+ * that is parked. [STOP-4] */
+static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns) {
   uint64_t start = tri_now_ns();
   if (all_ack_while_it_spins(wanted, request)) return true;
   if (!only_leaving_missing(request) && all_ack_while_it_gives_way(wanted, request)) return true;
@@ -297,8 +298,8 @@ static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t patience_n
     wanted -= chase_leaving(request, tries % 256 == 255, &leaving);
     if (all_have_acked(wanted, request)) return true;
     uint64_t waited = tri_now_ns() - start;
-    if (waited > patience_ns) return false;
-    if (leaving && waited > LEAVING_PATIENCE_NS && only_leaving_missing(request)) return false;
+    if (waited > tri_max(PATIENCE_NS, before_ns)) return false;
+    if (leaving && waited > tri_max(LEAVING_PATIENCE_NS, before_ns / 4) && only_leaving_missing(request)) return false;
     tri_int_exchange_seq(&awaited, wanted);
     tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
@@ -330,7 +331,7 @@ uint64_t tri_start_world_keep_registry(void) {
 }
 
 /* Under the registry lock. False: not all of them stopped, see wait_for_acks. */
-static bool stop_all(uint64_t patience_ns) {
+static bool stop_all(uint64_t before_ns) {
   unsigned request = tri_int_load_rlx(&epoch) + 1, wanted = 0;
   tri_int_store_rel(&epoch, request);
   tri_int_store_rel(&awaited, 0);
@@ -351,13 +352,13 @@ static bool stop_all(uint64_t patience_ns) {
       tri_thread_reap(t);
     }
   }
-  return wait_for_acks(wanted, request, patience_ns);
+  return wait_for_acks(wanted, request, before_ns);
 }
 
 uint64_t tri_stop_world(void) {
-  uint64_t start = tri_now_ns(), reported = start, retry_ns = RETRY_NS, patience_ns = PATIENCE_NS;
+  uint64_t start = tri_now_ns(), reported = start, retry_ns = RETRY_NS;
   tri_lock_acquire(&tri_registry_lock);
-  while (!stop_all(patience_ns)) {
+  while (!stop_all(tri_now_ns() - start)) {
     if (tri_now_ns() - reported > REPORT_NS) {
       report_slow(tri_int_load_rlx(&epoch));
       reported = tri_now_ns();
@@ -366,7 +367,6 @@ uint64_t tri_stop_world(void) {
     pause_ns(retry_ns);
     tri_lock_acquire(&tri_registry_lock);
     retry_ns = tri_min(2 * retry_ns, MAX_RETRY_NS);
-    patience_ns = tri_min(tri_max(tri_now_ns() - start, PATIENCE_NS), MAX_PATIENCE_NS);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
   TRI_RACE_POINT(STOPPED);
