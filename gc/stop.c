@@ -18,11 +18,12 @@
  *            resumed and returns.
  *   [STOP-4] a leaving thread, or one that the C library makes a thread of its own in, blocks all signals and then
  *            takes the C library's lock of cached stacks, which a parked thread may hold, or one that waits for the
- *            registry at its first free. When only leaving threads are missing for two milliseconds, or others for
- *            fifty, all may run for a moment, the registry's lock is given up, and the stop begins anew. Those that had
- *            parked need a CPU again, so each try may take longer the longer the stop has taken: on a machine that has
- *            no CPU for anybody the tries would not end otherwise. The count of acks may then contain one of the try
- *            before, so the world is stopped only when each thread has acked this request.
+ *            registry at its first free. When only leaving threads are missing, or some wait for the registry, for two
+ *            milliseconds, or others are missing for fifty, all may run for a moment, the registry's lock is given up,
+ *            and the stop begins anew, when those who waited for it are in. Where CPUs are scarce, both those that park
+ *            once more and those that hold a lock get one late: tries and pauses grow with what the stop has taken, or
+ *            they would not end. The count of acks may then contain one of the try before, so the world is stopped only
+ *            when each thread has acked this request.
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
@@ -50,13 +51,11 @@
 
 /* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
 #define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
-/* How long leaving threads alone are waited for at first, and others, who mostly want a CPU or memory only. And how
- * long all may run before the next try: at first, and after many tries, since on a busy machine the thread that they
- * wait for may not get a CPU so soon. */
-#define LEAVING_PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
+/* How long is waited at first where the missing may wait for somebody who is stopped, and where they mostly want a CPU
+ * or memory only. And how long all may run at first before the next try. */
+#define LITTLE_PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
 #define PATIENCE_NS ((uint64_t)50 * 1000 * 1000)
-#define RETRY_NS ((uint64_t)200 * 1000)
-#define MAX_RETRY_NS ((uint64_t)20 * 1000 * 1000)
+#define PAUSE_NS ((uint64_t)200 * 1000)
 /* So long the runner only gives way to others on its CPU. Were it asleep, the CPU might go idle before the last thread
  * has parked, and to wake an idle one takes as long as all else in a short stop, and more where a hypervisor is asked.
  */
@@ -286,6 +285,11 @@ static bool all_ack_while_it_gives_way(unsigned wanted, unsigned request) {
   return all_have_acked(wanted, request);
 }
 
+/* Some thread may hold a lock until the world runs, and another wait for it. */
+static bool is_suspicious(unsigned request, bool leaving) {
+  return tri_thread_some_wait_to_register() || (leaving && only_leaving_missing(request));
+}
+
 /* before_ns: what the tries before this one took. False: some thread does not answer, perhaps because it waits for one
  * that is parked. [STOP-4] */
 static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns) {
@@ -299,7 +303,7 @@ static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns)
     if (all_have_acked(wanted, request)) return true;
     uint64_t waited = tri_now_ns() - start;
     if (waited > tri_max(PATIENCE_NS, before_ns)) return false;
-    if (leaving && waited > tri_max(LEAVING_PATIENCE_NS, before_ns / 4) && only_leaving_missing(request)) return false;
+    if (waited > tri_max(LITTLE_PATIENCE_NS, before_ns / 4) && is_suspicious(request, leaving)) return false;
     tri_int_exchange_seq(&awaited, wanted);
     tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
@@ -355,18 +359,23 @@ static bool stop_all(uint64_t before_ns) {
   return wait_for_acks(wanted, request, before_ns);
 }
 
+static void let_all_run(uint64_t stop_ns) {
+  enum { LOOKS = 100 };
+  tri_start_world();
+  pause_ns(tri_max(PAUSE_NS, stop_ns / 4));
+  for (int i = 0; i < LOOKS && tri_thread_some_wait_to_register(); i++) pause_ns(1000 * 1000);
+}
+
 uint64_t tri_stop_world(void) {
-  uint64_t start = tri_now_ns(), reported = start, retry_ns = RETRY_NS;
+  uint64_t start = tri_now_ns(), reported = start;
   tri_lock_acquire(&tri_registry_lock);
   while (!stop_all(tri_now_ns() - start)) {
     if (tri_now_ns() - reported > REPORT_NS) {
       report_slow(tri_int_load_rlx(&epoch));
       reported = tri_now_ns();
     }
-    tri_start_world();
-    pause_ns(retry_ns);
+    let_all_run(tri_now_ns() - start);
     tri_lock_acquire(&tri_registry_lock);
-    retry_ns = tri_min(2 * retry_ns, MAX_RETRY_NS);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
   TRI_RACE_POINT(STOPPED);

@@ -208,11 +208,18 @@ static void reap_left(void) {
 /* A signal handler that interrupts its own thread's registration must not register too. */
 static TRI_TLS volatile bool registering;
 
+static tri_aint waiting; /* so many threads, for the lock, in order to register */
+
+bool tri_thread_some_wait_to_register(void) {
+  return tri_int_load_acq(&waiting) != 0;
+}
+
 static struct tri_thread *register_self(bool leaving) {
   if (tri_thread_is_registered(tri_self)) return tri_self;
   if (registering) return NULL;
   registering = true;
   int saved_errno = errno;
+  tri_int_fetch_add_acq_rel(&waiting, 1);
   tri_lock_acquire(&tri_registry_lock);
   struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
   if (t) {
@@ -221,6 +228,7 @@ static struct tri_thread *register_self(bool leaving) {
     if (leaving) set_leaving(t);
   }
   tri_lock_release(&tri_registry_lock);
+  tri_int_fetch_add_acq_rel(&waiting, (unsigned)-1);
   registering = false;
   if (t) arm_exit(t);
   errno = saved_errno;
@@ -316,6 +324,7 @@ void tri_thread_reap(struct tri_thread *t) {
 
 bool tri_thread_after_fork(void) {
   bool inside = false;
+  tri_int_store_rlx(&waiting, registering ? 1 : 0);
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
     if (t == tri_self) continue;

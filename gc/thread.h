@@ -79,6 +79,8 @@ struct tri_thread *tri_thread_first(void);
 /* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
  * interrupted the runtime. */
 struct tri_thread *tri_thread_register_self(void);
+/* Some thread waits for the registry's lock to do so, perhaps with a lock of the program's in its hands. */
+bool tri_thread_some_wait_to_register(void);
 /* The same for a thread that frees without having allocated, perhaps past its last key destructor. */
 void tri_thread_adopt_self(void);
 /* Tells the registry the bounds of the calling thread's stack. */
