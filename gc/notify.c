@@ -1,15 +1,16 @@
 /*
  * mq_notify, interposed: the thread that the C library makes for SIGEV_THREAD, not by our pthread_create, is registered
  * before the program's function runs in it. It allocates and frees nothing by itself, so nothing else would tell of it,
- * and a thread that is not stopped moves pointers while roots are read. In malloc mode, timers'
- * threads and those of asynchronous I/O free their argument first of all, which registers them (gc/heap.c).
+ * and a thread that is not stopped moves pointers while roots are read. In malloc mode, timers' threads and those of
+ * asynchronous I/O free their argument first of all, which registers them (gc/heap.c).
  *
  *   mq_notify(function, value) -> a notice with both, which the kernel keeps in their place -> a message comes
  *     -> the C library's thread -> trampoline: registers, takes the notice -> function(value)
  *
  * A notice holds the program's value, which only the kernel would have: a root. Whether one that was registered has
  * come, or never will (the queue was closed, the notification taken back), cannot be told, so there is one for each
- * function and value and it counts: a program that takes back what it asked for does not leave more of them each time.
+ * function and value and it counts: a program that takes back what it asked for does not leave more of them each time,
+ * unless with another value.
  *
  * Lock: notify_lock, rank CENTRAL, inside the runtime. It guards the list. errno is the C library's. Compiled with
  * -fexceptions: pthread_exit and cancellation unwind through the trampoline.
@@ -110,10 +111,6 @@ static int notify_thread(mqd_t queue, const struct sigevent *event, struct tri_t
 }
 
 TRI_EXPORT int mq_notify(mqd_t queue, const struct sigevent *event) {
-  if (!tri_real()->mq_notify) {
-    errno = ENOSYS;
-    return -1;
-  }
   bool by_thread = event && event->sigev_notify == SIGEV_THREAD && !tri_runtime_inert();
   struct tri_thread *inside = by_thread ? tri_enter_registered() : NULL;
   return inside ? notify_thread(queue, event, inside) : tri_real()->mq_notify(queue, event);

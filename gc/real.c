@@ -104,7 +104,7 @@ const struct tri_real *tri_real(void) {
   look_up(&real.connect, "connect");
   look_up(&real.accept4, "accept4");
   look_up(&real.epoll_ctl, "epoll_ctl");
-  *(void **)&real.mq_notify = dlsym(RTLD_NEXT, "mq_notify"); /* in librt until glibc 2.34 */
+  look_up(&real.mq_notify, "mq_notify");
   tri_int_store_rel(&ready, 1);
   return &real;
 }

@@ -85,7 +85,7 @@ struct tri_real {
   int (*connect)(int, const struct sockaddr *, socklen_t);
   int (*accept4)(int, struct sockaddr *, socklen_t *, int);
   int (*epoll_ctl)(int, int, int, struct epoll_event *);
-  int (*mq_notify)(mqd_t, const struct sigevent *); /* NULL: in a library that the program does without */
+  int (*mq_notify)(mqd_t, const struct sigevent *);
 };
 
 /* Resolved at the first call (dlsym RTLD_NEXT); fatal if one is missing. */

@@ -9,8 +9,7 @@
  * API mode lists the loaded objects' writable segments (dl_iterate_phdr; the first stop is made inside a callback, so
  * no stopped thread holds the loader's lock), the threads' stacks and declared ones (gc/stacks.c), and thread-local
  * storage (gc/tls.c). Where each thread is on a stack whose bounds are known, /proc/self/maps is not read. Both add
- * registered ranges and single words: start arguments, uncollectable objects, epoll
- * data, values of mq_notify.
+ * registered ranges and single words: start arguments, uncollectable objects, epoll data, values of mq_notify.
  *
  * Anonymous executable memory holds code that a compiler in the program made: there pointers are parts of instructions
  * and are looked for at every byte (OpenJDK keeps some objects alive by nothing else).

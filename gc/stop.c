@@ -20,10 +20,10 @@
  *            takes the C library's lock of cached stacks, which a parked thread may hold, or one that waits for the
  *            registry at its first free. When only leaving threads are missing, or some wait for the registry, for two
  *            milliseconds, or others are missing for fifty, all may run for a moment, the registry's lock is given up,
- *            and the stop begins anew, when those who waited for it are in. Where CPUs are scarce, both those that park
- *            once more and those that hold a lock get one late: tries and pauses grow with what the stop has taken, or
- *            they would not end. The count of acks may then contain one of the try before, so the world is stopped only
- *            when each thread has acked this request.
+ *            and the stop begins anew: when those who waited for it are in, or a tenth of a second later. Where CPUs
+ *            are scarce, both those that park once more and those that hold a lock get one late: tries and pauses grow
+ *            with what the stop has taken, or they would not end. The count of acks may then contain one of the try
+ *            before, so the world is stopped only when each thread has acked this request.
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
@@ -70,6 +70,8 @@ static tri_aint resumed; /* number of the latest stop that ended; threads wait o
 static tri_aint acks;    /* threads parked for the present stop; the runner waits on it */
 static tri_aint awaited; /* so many are enough to wake the runner; 0: it has not begun to wait */
 static unsigned sleepy;  /* so many stops yet in which the runner gives way to nobody; runner only */
+
+static uint64_t report_at; /* for the present stop; runner only */
 
 int tri_stop_signal(void) {
   return stop_signal;
@@ -217,6 +219,13 @@ static void report_slow(unsigned request) {
           tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
 }
 
+static void report_if_due(unsigned request) {
+  uint64_t now = tri_now_ns();
+  if (now < report_at) return;
+  report_slow(request);
+  report_at = now + REPORT_NS;
+}
+
 /* Dead threads do not answer: they are taken out, and the number of acks to wait for falls. */
 static unsigned reap_dead(unsigned request) {
   unsigned n = 0;
@@ -302,10 +311,11 @@ static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns)
     wanted -= chase_leaving(request, tries % 256 == 255, &leaving);
     if (all_have_acked(wanted, request)) return true;
     uint64_t waited = tri_now_ns() - start;
-    if (waited > tri_max(PATIENCE_NS, before_ns)) return false;
-    if (waited > tri_max(LITTLE_PATIENCE_NS, before_ns / 4) && is_suspicious(request, leaving)) return false;
+    if (waited > tri_max(PATIENCE_NS, before_ns / 2)) return false;
+    if (waited > tri_max(LITTLE_PATIENCE_NS, before_ns / 8) && is_suspicious(request, leaving)) return false;
+    report_if_due(request);
     tri_int_exchange_seq(&awaited, wanted);
-    tri_futex_wait(&acks, n, leaving ? 50 * 1000 : 10 * 1000 * 1000);
+    tri_futex_wait(&acks, n, leaving ? 50 * 1000 : LITTLE_PATIENCE_NS);
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
   }
 }
@@ -362,18 +372,16 @@ static bool stop_all(uint64_t before_ns) {
 static void let_all_run(uint64_t stop_ns) {
   enum { LOOKS = 100 };
   tri_start_world();
-  pause_ns(tri_max(PAUSE_NS, stop_ns / 4));
+  pause_ns(tri_max(PAUSE_NS, stop_ns / 8));
   for (int i = 0; i < LOOKS && tri_thread_some_wait_to_register(); i++) pause_ns(1000 * 1000);
 }
 
 uint64_t tri_stop_world(void) {
-  uint64_t start = tri_now_ns(), reported = start;
+  uint64_t start = tri_now_ns();
+  report_at = start + REPORT_NS;
   tri_lock_acquire(&tri_registry_lock);
   while (!stop_all(tri_now_ns() - start)) {
-    if (tri_now_ns() - reported > REPORT_NS) {
-      report_slow(tri_int_load_rlx(&epoch));
-      reported = tri_now_ns();
-    }
+    report_if_due(tri_int_load_rlx(&epoch));
     let_all_run(tri_now_ns() - start);
     tri_lock_acquire(&tri_registry_lock);
   }

@@ -208,10 +208,19 @@ static void reap_left(void) {
 /* A signal handler that interrupts its own thread's registration must not register too. */
 static TRI_TLS volatile bool registering;
 
-static tri_aint waiting; /* so many threads, for the lock, in order to register */
+static tri_aint waiting;             /* so many threads, for the lock, in order to register */
+static TRI_TLS volatile bool waiter; /* the calling one is among them */
 
 bool tri_thread_some_wait_to_register(void) {
   return tri_int_load_acq(&waiting) != 0;
+}
+
+static void wait_to_register(void) {
+  tri_int_fetch_add_acq_rel(&waiting, 1);
+  waiter = true;
+  tri_lock_acquire(&tri_registry_lock);
+  waiter = false;
+  tri_int_fetch_add_acq_rel(&waiting, (unsigned)-1);
 }
 
 static struct tri_thread *register_self(bool leaving) {
@@ -219,8 +228,7 @@ static struct tri_thread *register_self(bool leaving) {
   if (registering) return NULL;
   registering = true;
   int saved_errno = errno;
-  tri_int_fetch_add_acq_rel(&waiting, 1);
-  tri_lock_acquire(&tri_registry_lock);
+  wait_to_register();
   struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
   if (t) {
     reap_left();
@@ -228,7 +236,6 @@ static struct tri_thread *register_self(bool leaving) {
     if (leaving) set_leaving(t);
   }
   tri_lock_release(&tri_registry_lock);
-  tri_int_fetch_add_acq_rel(&waiting, (unsigned)-1);
   registering = false;
   if (t) arm_exit(t);
   errno = saved_errno;
@@ -324,7 +331,7 @@ void tri_thread_reap(struct tri_thread *t) {
 
 bool tri_thread_after_fork(void) {
   bool inside = false;
-  tri_int_store_rlx(&waiting, registering ? 1 : 0);
+  tri_int_store_rlx(&waiting, waiter ? 1 : 0);
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
     if (t == tri_self) continue;
