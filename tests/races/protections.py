@@ -158,7 +158,7 @@ PROTECTIONS = [
                [("gc/region.c", "    if (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) return true; /* held: the stop knows */\n",
                  "    tri_int_store_rel(&t->region, TRI_REGION_OUT);\n")], [stops("turning back")]),
     Protection("REGISTER_WITHOUT_LOCK", "nobody joins a stopped world",
-               [("gc/thread.c", "  tri_lock_acquire(&tri_registry_lock);\n  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n"
+               [("gc/thread.c", "  wait_to_register();\n  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n"
                  "  if (t) {\n    reap_left();\n    register_locked(t);\n    if (leaving) set_leaving(t);\n  }\n  tri_lock_release(&tri_registry_lock);\n",
                  "  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n  if (t) register_locked(t);\n"),
                 ("gc/thread_record.c", "void tri_thread_record_take_over(struct tri_thread_record *r) {\n  bool entered = lock_records();\n",
