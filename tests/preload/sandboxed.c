@@ -8,8 +8,15 @@
 
 #include "support/probe.h"
 
+/* Where race points are built in, they give the CPU away now and then, which is a call. */
+static void keep_the_cpu(void) {
+  bool *yields = dlsym(RTLD_DEFAULT, "tri_race_yields");
+  if (yields) *yields = false;
+}
+
 int main(void) {
   char *words = malloc(8);
+  keep_the_cpu();
   CHECK(words != NULL, "malloc");
   memcpy(words, "ok\n", 3);
   CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0, "prctl: %s", strerror(errno));
