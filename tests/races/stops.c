@@ -57,9 +57,13 @@ static void inside(void) {
   hold(WRITER, TRI_RACE_SHADED);
   begin(WRITER, clear_block);
   wait_held(TRI_RACE_SHADED);
+  hold(COLLECTOR, TRI_RACE_STOPPED);
   begin(COLLECTOR, collect_step);
-  CHECK(!becomes_within(&actors[COLLECTOR].done, MOMENT_MS), "a stop finds a thread inside the runtime and goes on");
+  CHECK(!is_held_within(TRI_RACE_STOPPED, MOMENT_MS), "a stop finds a thread inside the runtime and goes on");
   let_go(TRI_RACE_SHADED);
+  wait_held(TRI_RACE_STOPPED);
+  CHECK(!becomes_within(&actors[WRITER].done, MOMENT_MS), "it comes out of the runtime without looking for the stop");
+  let_go(TRI_RACE_STOPPED);
   finish(WRITER);
   finish(COLLECTOR);
 }
