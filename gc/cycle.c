@@ -220,8 +220,9 @@ static void give_up_stw(void) {
       "once)");
 }
 
-static void stop(void) {
-  tri_stop_world();
+/* *begun: since when the program is being stopped. Where it ran again meanwhile, that is no part of the pause. */
+static void stop(uint64_t *begun) {
+  *begun += tri_stop_world();
   if (tri_thread_is_registered(tri_self)) tri_self->sp = runner_sp;
 }
 
@@ -269,7 +270,7 @@ TRI_NOINLINE static void begin_collection(void) {
   if (cycle.is_beside && tri_beside_is_hybrid()) tri_roots_prefetch();
   cycle.t_start = tri_now_ns();
   tri_plan_cycle_begins(cycle.t_start);
-  stop();
+  stop(&cycle.t_start);
   sweep_all();
   cycle.heap_start = cycle.heap_end = live_now_stw();
   bool listed = list_first_roots();
@@ -297,7 +298,7 @@ static void mark_beside(void) {
   cycle.t_mark_done = tri_now_ns();
   cycle.beside = tri_worker_totals();
   cycle.beside.cpu_ns -= cycle.roots_cpu_ns;
-  stop();
+  stop(&cycle.t_mark_done);
   cycle.assist = tri_assist_take_totals();
   cycle.heap_end = live_now_stw();
   bool listed = tri_beside_is_hybrid() || list_roots(TRI_STACKS_LISTED);
@@ -589,10 +590,11 @@ void tri_cycle_run(enum tri_cycle_reason reason, bool sweep_all_now) {
 
 void tri_cycle_sweep_rest(void) {
   struct tri_thread *t = tri_self;
-  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES; c++) {
+  for (unsigned c = 0; c < TRI_NUM_SPANCLASSES;) { /* a fork may wait for the way out after each batch */
     enter(t);
-    while (tri_mcentral_sweep_some(c, UINT_MAX)) continue;
+    bool more = tri_mcentral_sweep_some(c, UINT_MAX) != 0;
     leave(t);
+    if (!more) c++;
   }
   tri_cycle_lock();
   enter(t);

@@ -31,7 +31,6 @@
 #include "gc/monitor.h"
 #include "gc/notify.h"
 #include "gc/plan.h"
-#include "gc/real.h"
 #include "gc/roots.h"
 #include "gc/runtime.h"
 #include "gc/signals.h"
@@ -79,25 +78,14 @@ static bool is_forker(void) {
 
 /* A handler that interrupts the holder of the cycle lock outside the runtime, and allocates, may wait for a cycle that
  * waits for that lock. So there is none before the forker counts as inside and after. The stop signal stays open. */
-static void block_signals(sigset_t *old) {
-  sigset_t all, mask;
-  sigfillset(&all);
-  tri_real()->pthread_sigmask(SIG_SETMASK, tri_signals_without_ours(&all, &mask), old);
-}
-
-static void restore_signals(const sigset_t *old) {
-  tri_real()->pthread_sigmask(SIG_SETMASK, old, NULL);
-}
-
 static void lock_cycle(void) {
-  sigset_t old;
-  block_signals(&old);
+  uint64_t old = tri_signals_keep_off();
   bool gate = tri_cycle_lock_gate();
   tri_cycle_lock();
   has_gate = gate;
   TRI_RACE_POINT(FORK_LOCKED);
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 1);
-  restore_signals(&old);
+  tri_signals_let_in(old);
 }
 
 /* From the cycle lock on the forker counts as inside the runtime: a handler that allocates gets emergency memory. */
@@ -141,13 +129,12 @@ static void finish(void) {
 
 static void in_parent(void) {
   if (!was_prepared()) return;
-  sigset_t old;
-  block_signals(&old);
+  uint64_t old = tri_signals_keep_off();
   tri_offheap_fork_parent();
   give_locks_back();
   TRI_RACE_POINT(FORK_GIVES);
   finish();
-  restore_signals(&old);
+  tri_signals_let_in(old);
 }
 
 static void retell(void) {
@@ -158,8 +145,7 @@ static void retell(void) {
 static void in_child(void) {
   tri_signals_after_fork();
   if (!was_prepared()) return;
-  sigset_t old;
-  block_signals(&old);
+  uint64_t old = tri_signals_keep_off();
   tri_offheap_fork_child();
   give_locks_back(); /* first: forgetting threads takes their pool's lock */
   if (tri_thread_after_fork()) retell();
@@ -171,7 +157,7 @@ static void in_child(void) {
   tri_stats_page_after_fork();
   tri_log_after_fork();
   finish();
-  restore_signals(&old);
+  tri_signals_let_in(old);
 }
 
 void tri_fork_init(void) {

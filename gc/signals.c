@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "gc/real.h"
 #include "gc/region.h"
@@ -29,6 +31,23 @@ const sigset_t *tri_signals_without_ours(const sigset_t *set, sigset_t *copy) {
   *copy = *set;
   sigdelset(copy, sig);
   return copy;
+}
+
+static uint64_t our_bit(void) {
+  int sig = tri_stop_signal();
+  return sig ? UINT64_C(1) << (sig - 1) : 0;
+}
+
+/* By the kernel's own call: the C library would leave its own signals open. */
+uint64_t tri_signals_keep_off(void) {
+  uint64_t all_but_ours = ~our_bit(), old = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all_but_ours, &old, sizeof old);
+  return old;
+}
+
+void tri_signals_let_in(uint64_t mask) {
+  mask &= ~our_bit();
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
 }
 
 TRI_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {

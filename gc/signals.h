@@ -3,9 +3,15 @@
 #define TRI_GC_SIGNALS_H
 
 #include <signal.h>
+#include <stdint.h>
 
 /* set itself, or, when our signal is in it, *copy without it. NULL stays NULL. */
 const sigset_t *tri_signals_without_ours(const sigset_t *set, sigset_t *copy);
+
+/* Until tri_signals_let_in, with what this returns, no handler of the program's interrupts the calling thread. Our own
+ * signal stays open, and is open afterwards. Async-signal-safe. */
+uint64_t tri_signals_keep_off(void);
+void tri_signals_let_in(uint64_t mask);
 
 struct tri_thread;
 /* As tri_stop_note_alternate_stack, without asking the kernel where the program has never made such a stack. */

@@ -299,7 +299,7 @@ static bool is_suspicious(unsigned request, bool leaving) {
   return tri_thread_some_wait_to_register() || (leaving && only_leaving_missing(request));
 }
 
-/* before_ns: what the tries before this one took. False: some thread does not answer, perhaps because it waits for one
+/* before_ns: what the stop has taken so far. False: some thread does not answer, perhaps because it waits for one
  * that is parked. [STOP-4] */
 static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns) {
   uint64_t start = tri_now_ns();
@@ -313,7 +313,7 @@ static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns)
     uint64_t waited = tri_now_ns() - start;
     if (waited > tri_max(PATIENCE_NS, before_ns / 2)) return false;
     if (waited > tri_max(LITTLE_PATIENCE_NS, before_ns / 8) && is_suspicious(request, leaving)) return false;
-    report_if_due(request);
+    if (waited > PATIENCE_NS) report_if_due(request); /* not of those who were asked just now */
     tri_int_exchange_seq(&awaited, wanted);
     tri_futex_wait(&acks, n, leaving ? 50 * 1000 : LITTLE_PATIENCE_NS);
     if (waited > 5 * 1000 * 1000) wanted -= reap_dead(request);
@@ -369,25 +369,27 @@ static bool stop_all(uint64_t before_ns) {
   return wait_for_acks(wanted, request, before_ns);
 }
 
-static void let_all_run(uint64_t stop_ns) {
+/* Returns how long they could. */
+static uint64_t let_all_run(uint64_t stop_ns) {
   enum { LOOKS = 100 };
-  tri_start_world();
+  uint64_t start = tri_start_world();
   pause_ns(tri_max(PAUSE_NS, stop_ns / 8));
   for (int i = 0; i < LOOKS && tri_thread_some_wait_to_register(); i++) pause_ns(1000 * 1000);
+  tri_lock_acquire(&tri_registry_lock);
+  return tri_now_ns() - start;
 }
 
 uint64_t tri_stop_world(void) {
-  uint64_t start = tri_now_ns();
+  uint64_t start = tri_now_ns(), ran_ns = 0;
   report_at = start + REPORT_NS;
   tri_lock_acquire(&tri_registry_lock);
   while (!stop_all(tri_now_ns() - start)) {
     report_if_due(tri_int_load_rlx(&epoch));
-    let_all_run(tri_now_ns() - start);
-    tri_lock_acquire(&tri_registry_lock);
+    ran_ns += let_all_run(tri_now_ns() - start);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
   TRI_RACE_POINT(STOPPED);
-  return tri_now_ns() - start;
+  return ran_ns;
 }
 
 uint64_t tri_start_world(void) {

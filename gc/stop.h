@@ -10,7 +10,8 @@ void tri_stop_init(int wanted_signal);
 int tri_stop_signal(void); /* 0 before tri_stop_init */
 
 /* Stops every registered thread but the caller, outside the runtime; takes the registry lock. The caller has entered
- * the runtime or is not registered. Returns the nanoseconds it took. */
+ * the runtime or is not registered. Returns for how many nanoseconds the others ran in between, where it took more than
+ * one try. */
 uint64_t tri_stop_world(void);
 /* Releases the registry lock. Returns when the threads were let go, as tri_now_ns says it. */
 uint64_t tri_start_world(void);

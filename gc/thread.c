@@ -15,8 +15,9 @@
  *              it outside the runtime (in_runtime 0, or not yet in the list), so a stop never waits for a thread that
  *              waits for the stop.
  *
- * Locks: registry, then centrals, heap, fixalloc. Forbidden: allocating from the collected heap while holding it;
- * pthread_getattr_np allocates and is therefore called after registration, outside the runtime.
+ * Locks: registry, then centrals, heap, fixalloc. Who waits for the registry, or has it, outside the runtime keeps the
+ * program's handlers off: one that forks would wait for its own thread. Forbidden: allocating from the collected heap
+ * while holding it; pthread_getattr_np allocates and is therefore called after registration, outside the runtime.
  */
 #include "gc/thread.h"
 
@@ -29,13 +30,14 @@
 #include <unistd.h>
 
 #include "alloc/fixalloc.h"
-#include "gc/real.h"
 #include "gc/scanstack.h"
+#include "gc/signals.h"
 #include "gc/stop.h"
 #include "gc/thread_record.h"
 #include "gc/worker.h"
 #include "gc/write.h"
 #include "internal/check.h"
+#include "internal/race.h"
 #include "internal/state.h"
 
 struct tri_thread tri_thread_none = {.in_runtime = 1};
@@ -108,13 +110,6 @@ static void arm_exit(struct tri_thread *t) {
   if (tri_int_load_acq(&exit_key_state) == 1) pthread_setspecific(exit_key, t);
 }
 
-static void unblock_stop_signal(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  if (tri_stop_signal()) sigaddset(&set, tri_stop_signal());
-  tri_real()->pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
 /* A block with our tid belongs to a thread that died without its destructor. */
 static void reap_namesake(int tid) {
   for (struct tri_thread *t = threads, *next; t; t = next) {
@@ -163,7 +158,6 @@ static void register_locked(struct tri_thread *t) {
   t->shader = (struct tri_shader){0};
   tri_wbbuf_empty(&t->wbbuf);
   t->barrier->state = tri_int_load_rlx(&tri_state.barrier); /* no stop begins: the registry is locked */
-  unblock_stop_signal();
   tri_self = t;
   list_add(t);
 }
@@ -205,11 +199,7 @@ static void reap_left(void) {
   reap_at = still * 2 + REAP_STEP;
 }
 
-/* A signal handler that interrupts its own thread's registration must not register too. */
-static TRI_TLS volatile bool registering;
-
-static tri_aint waiting;             /* so many threads, for the lock, in order to register */
-static TRI_TLS volatile bool waiter; /* the calling one is among them */
+static tri_aint waiting; /* so many threads, for the lock, in order to register */
 
 bool tri_thread_some_wait_to_register(void) {
   return tri_int_load_acq(&waiting) != 0;
@@ -217,18 +207,13 @@ bool tri_thread_some_wait_to_register(void) {
 
 static void wait_to_register(void) {
   tri_int_fetch_add_acq_rel(&waiting, 1);
-  waiter = true;
   tri_lock_acquire(&tri_registry_lock);
-  waiter = false;
   tri_int_fetch_add_acq_rel(&waiting, (unsigned)-1);
 }
 
-static struct tri_thread *register_self(bool leaving) {
-  if (tri_thread_is_registered(tri_self)) return tri_self;
-  if (registering) return NULL;
-  registering = true;
-  int saved_errno = errno;
+static struct tri_thread *make_block(bool leaving) {
   wait_to_register();
+  TRI_RACE_POINT(THREAD_JOINS);
   struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
   if (t) {
     reap_left();
@@ -236,8 +221,19 @@ static struct tri_thread *register_self(bool leaving) {
     if (leaving) set_leaving(t);
   }
   tri_lock_release(&tri_registry_lock);
-  registering = false;
-  if (t) arm_exit(t);
+  return t;
+}
+
+static struct tri_thread *register_self(bool leaving) {
+  struct tri_thread *t = tri_self;
+  if (tri_thread_is_registered(t)) return t;
+  int saved_errno = errno;
+  uint64_t mask = tri_signals_keep_off();
+  t = tri_self; /* a handler may have come first */
+  bool made = !tri_thread_is_registered(t);
+  if (made) t = make_block(leaving);
+  tri_signals_let_in(mask);
+  if (made && t) arm_exit(t);
   errno = saved_errno;
   return t;
 }
@@ -277,9 +273,8 @@ static void give_up(struct tri_thread *t) {
   tri_runtime_leave(t);
 }
 
-/* A handler that stores in between must not register the thread again. */
 static void take_out(struct tri_thread *t, struct tri_thread *instead) {
-  registering = true;
+  uint64_t mask = tri_signals_keep_off();
   tri_lock_acquire(&tri_registry_lock);
   tri_write_flush(t);
   list_remove(t);
@@ -289,7 +284,7 @@ static void take_out(struct tri_thread *t, struct tri_thread *instead) {
   tri_self = instead;
   tri_fixalloc_free(&thread_pool, t);
   tri_lock_release(&tri_registry_lock);
-  registering = false;
+  tri_signals_let_in(mask);
 }
 
 bool tri_thread_unregister_self(void) {
@@ -310,12 +305,14 @@ void tri_thread_leave(void) {
     take_out(t, &tri_thread_gone);
     return;
   }
+  uint64_t mask = tri_signals_keep_off();
   tri_lock_acquire(&tri_registry_lock);
   t->barrier->state = TRI_BARRIER_UNREGISTERED; /* its memory may go before the thread is known to be dead */
   t->barrier = NULL;
   set_leaving(t);
   reap_left();
   tri_lock_release(&tri_registry_lock);
+  tri_signals_let_in(mask);
 }
 
 void tri_thread_reap(struct tri_thread *t) {
@@ -331,7 +328,7 @@ void tri_thread_reap(struct tri_thread *t) {
 
 bool tri_thread_after_fork(void) {
   bool inside = false;
-  tri_int_store_rlx(&waiting, waiter ? 1 : 0);
+  tri_int_store_rlx(&waiting, 0);
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
     if (t == tri_self) continue;

@@ -71,7 +71,8 @@ bool tri_thread_is_alone(void);
 void tri_thread_is_coming(void);
 extern struct tri_thread tri_thread_none TRI_INTERNAL, tri_thread_gone TRI_INTERNAL;
 
-/* The registry's lock: held for the whole of a stop, so that nobody joins or leaves a stopped world. */
+/* The registry's lock: held for the whole of a stop (between two tries of one it is not), so that nobody joins or
+ * leaves a stopped world. */
 extern struct tri_lock tri_registry_lock TRI_INTERNAL;
 /* First of the list; walked under the lock. */
 struct tri_thread *tri_thread_first(void);
@@ -79,10 +80,10 @@ struct tri_thread *tri_thread_first(void);
 /* Registers the calling thread if it is not; returns its block, or NULL without memory. Not in a signal handler that
  * interrupted the runtime. */
 struct tri_thread *tri_thread_register_self(void);
-/* Some thread waits for the registry's lock to do so, perhaps with a lock of the program's in its hands. */
-bool tri_thread_some_wait_to_register(void);
 /* The same for a thread that frees without having allocated, perhaps past its last key destructor. */
 void tri_thread_adopt_self(void);
+/* Some thread waits for the registry's lock to register, perhaps with a lock of the program's in its hands. */
+bool tri_thread_some_wait_to_register(void);
 /* Tells the registry the bounds of the calling thread's stack. */
 void tri_thread_find_stack(struct tri_thread *t);
 /* The C library will call tri_thread_leave at the end of the calling thread. */

@@ -19,18 +19,20 @@
  * ended.
  *
  * Locks: the registry's guards the list and its pool: nobody is between "listed" and "registered" while the world
- * stops. It is held inside the runtime, so that handlers that interrupt the holder keep off. Program memory is written
- * under it in one place, tell_number.
+ * stops. It is held inside the runtime, or, by a thread that is not registered, with signals blocked, so that handlers
+ * that interrupt the holder keep off. Program memory is written under it in one place, tell_number.
  */
 #include "gc/thread_record.h"
 
 #include "alloc/fixalloc.h"
 #include "gc/runtime.h"
+#include "gc/signals.h"
 #include "gc/stop.h"
 #include "gc/thread.h"
 
 static struct tri_thread_record *records; /* the latest first; guarded by tri_registry_lock */
 static struct tri_fixalloc record_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_thread_record));
+static uint64_t mask; /* of signals, of a holder that is not registered; guarded by tri_registry_lock */
 static TRI_TLS struct tri_thread_record *own; /* of a thread whose result is held here */
 static TRI_TLS unsigned creating;             /* its address stands for the thread, in a forked child too */
 
@@ -43,16 +45,25 @@ static bool lock_records(void) {
   while (tri_runtime_enter(tri_self)) {
     if (tri_lock_try(&tri_registry_lock)) return true;
     tri_runtime_leave(tri_self);
+    uint64_t waiting = tri_signals_keep_off();
     tri_lock_acquire(&tri_registry_lock);
     tri_lock_release(&tri_registry_lock);
+    tri_signals_let_in(waiting);
   }
+  uint64_t outside = tri_signals_keep_off();
   tri_lock_acquire(&tri_registry_lock);
+  mask = outside;
   return false;
 }
 
 static void unlock_records(bool entered) {
+  uint64_t outside = mask;
   tri_lock_release(&tri_registry_lock);
-  if (entered) tri_runtime_leave(tri_self);
+  if (entered) {
+    tri_runtime_leave(tri_self);
+  } else {
+    tri_signals_let_in(outside);
+  }
 }
 
 struct tri_thread_record *tri_thread_record_make(const struct tri_thread_record *from) {

@@ -2,8 +2,8 @@
  * The order of the runtime's locks. A thread may take a lock only while every lock that it holds has a smaller rank;
  * builds with -Dchecks=full check this at each acquisition (alloc/base/lock.c).
  *
- *   loader's gate < cycle < registry < central[class], roots, epoll, notify, stacks, types < heap < fixalloc < offheap
- * < log
+ *   loader's gate < cycle < registry < central[class], roots, epoll, notify, stacks, types < heap < fixalloc
+ *     < offheap < log
  *
  * The loader's lock (dl_iterate_phdr) stands behind the gate, before all others.
  */

@@ -17,6 +17,7 @@ enum tri_race_place {
   TRI_RACE_REGION_IN,     /* entering a safe region: counts as inside, has not looked for a stop */
   TRI_RACE_REGION_BACK,   /* has seen that a stop is wanted, and still counts as inside */
   TRI_RACE_THREAD_BEGINS, /* a new thread that is not registered */
+  TRI_RACE_THREAD_JOINS,  /* it has the registry's lock, and is not in the list */
   TRI_RACE_REQUESTED,     /* the runner has asked a thread to stop, and not looked where it is */
   TRI_RACE_SIGNALS,       /* the runner is about to signal a thread that it has found outside of safe regions */
   TRI_RACE_STOPPED,       /* the runner: all threads are stopped */

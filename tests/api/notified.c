@@ -2,14 +2,13 @@
  * A thread that the C library makes for mq_notify, asked for before the program's first object: what its frame alone
  * holds is held, and so is the value that only the kernel has meanwhile.
  */
-#include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
-#include "support/probe.h"
+#include "support/queue.h"
 
 enum { ROUNDS = 20, SIZE = 208, GARBAGE = 2000 };
 
@@ -48,12 +47,6 @@ NOINLINE static void ask_with_object(void) {
   ask(make(8));
 }
 
-static void send(void) {
-  char message[8];
-  CHECK(mq_send(queue, "x", 1, 0) == 0, "mq_send: %s", strerror(errno));
-  CHECK(mq_receive(queue, message, sizeof message, NULL) == 1, "mq_receive: %s", strerror(errno));
-}
-
 static void collect_with_garbage(void) {
   tri_gc();
   for (unsigned i = 0; i < GARBAGE; i++) make(9);
@@ -68,18 +61,8 @@ static void wait_for(atomic_int *count, int least) {
   while (atomic_load(count) < least) nanosleep(&(struct timespec){0, 100000}, NULL);
 }
 
-static bool open_queue(void) {
-  struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 8};
-  char name[40];
-  snprintf(name, sizeof name, "/tricolor-notified-%d", (int)getpid());
-  queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
-  if (queue == (mqd_t)-1 && errno == ENOSYS) return false;
-  CHECK(queue != (mqd_t)-1, "mq_open: %s", strerror(errno));
-  return mq_unlink(name) == 0;
-}
-
 int main(void) {
-  if (!open_queue()) {
+  if (!open_queue(&queue)) {
     puts("passed over: the kernel has no message queues");
     return 0;
   }
@@ -87,7 +70,7 @@ int main(void) {
   for (int i = 1; i <= ROUNDS; i++) {
     give();
     collect_with_garbage();
-    send();
+    send_and_receive(queue);
     wait_for(&taken, i);
     tri_write(&root, NULL);
     collect_with_garbage();

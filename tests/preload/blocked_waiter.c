@@ -4,7 +4,6 @@
  * a free waits while the world is stopped, and the waiter cannot be stopped until the lock is free: a stop must come to
  * an end all the same.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,9 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/probe.h"
+#include "support/libc.h"
+#include "support/progress.h"
 
-enum { SECONDS = 4, PATIENCE_SECONDS = 30 };
+enum { SECONDS = 4 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint waits, strangers;
@@ -42,10 +42,7 @@ static void *stranger(void *block) {
 
 static void *make_strangers(void *arg) {
   int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-  void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
-  CHECK(libc, "no libc.so.6: %s", dlerror());
-  *(void **)&create = dlsym(libc, "pthread_create");
-  CHECK(create && create != pthread_create, "no pthread_create but ours");
+  *(void **)&create = libc_own("pthread_create");
   while (!atomic_load(&done)) {
     pthread_t t;
     CHECK(create(&t, NULL, stranger, malloc(40)) == 0, "pthread_create");
@@ -59,23 +56,12 @@ static void *leaker(void *arg) {
   return arg;
 }
 
-/* A stop that never ends ends both. */
-static void goes_on_for(int seconds) {
-  for (int i = 0; i < seconds; i++) {
-    unsigned had_waited = atomic_load(&waits), had_come = atomic_load(&strangers), waited = 0;
-    do {
-      CHECK(sleep(1) == 0, "woken");
-      CHECK(++waited < PATIENCE_SECONDS, "%u waits, %u strangers: no more of either", had_waited, had_come);
-    } while (atomic_load(&waits) == had_waited || atomic_load(&strangers) == had_come);
-  }
-}
-
 int main(void) {
   void *(*const work[])(void *) = {make_strangers, leaker, waiter, waiter};
   enum { THREADS = sizeof work / sizeof work[0] };
   pthread_t threads[THREADS];
   for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, work[i], NULL) == 0, "pthread_create");
-  goes_on_for(SECONDS);
+  both_go_on_for(SECONDS, &waits, &strangers);
   atomic_store(&done, true);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   puts("ok");

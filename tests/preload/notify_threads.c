@@ -10,19 +10,19 @@
  * blocked. At first nothing is collected: what is kept of such threads must not grow with their number. Then leaks make
  * collections, whose stops must come to an end.
  */
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
-#include "support/probe.h"
+#include "support/libc.h"
 #include "support/proc.h"
+#include "support/progress.h"
+#include "support/queue.h"
 
 enum { KEPT = 1 << 10, MOVES = 10000, BYTES = 40 };
-enum { BRIEF = 40, FIRST_SECONDS = 2, SECONDS = 4, PATIENCE_SECONDS = 30, MOST_GROWTH_KIB = 12 << 10 };
+enum { BRIEF = 40, FIRST_SECONDS = 2, SECONDS = 4, MOST_GROWTH_KIB = 12 << 10 };
 
 static mqd_t queue;
 static pthread_key_t at_end;
@@ -90,14 +90,12 @@ static void *give(void) {
 
 static void *post(void *arg) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_message};
-  char message[8];
   for (unsigned i = 0; !atomic_load(&done); i++) {
-    if (i % 2 && !atomic_load(&gift)) atomic_store(&gift, kept[i / 2 % KEPT] = give());
+    if (i % 2 && !atomic_load(&gift)) atomic_store(&gift, unseen ? kept[i / 2 % KEPT] = give() : give());
     if (!unseen) event.sigev_value.sival_ptr = give();
     while (notify(queue, &event) != 0) nanosleep(&(struct timespec){0, 50000}, NULL); /* one is still on its way */
     event.sigev_value.sival_ptr = NULL;
-    CHECK(mq_send(queue, "x", 1, 0) == 0, "mq_send: %s", strerror(errno));
-    CHECK(mq_receive(queue, message, sizeof message, NULL) == 1, "mq_receive: %s", strerror(errno));
+    send_and_receive(queue);
   }
   return arg;
 }
@@ -117,32 +115,8 @@ static size_t rss_kib(void) {
   return proc_kib("/proc/self/status", "VmRSS");
 }
 
-/* A stop that never ends ends both. */
-static void goes_on_for(int seconds) {
-  for (int i = 0; i < seconds; i++) {
-    unsigned were_called = atomic_load(&calls), were_born = atomic_load(&born), waited = 0;
-    do {
-      CHECK(sleep(1) == 0, "woken");
-      CHECK(++waited < PATIENCE_SECONDS, "%u calls, %u threads: no more of either", were_called, were_born);
-    } while (atomic_load(&calls) == were_called || atomic_load(&born) == were_born);
-  }
-}
-
-static bool open_queue(void) {
-  struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 8};
-  char name[40];
-  snprintf(name, sizeof name, "/tricolor-notify-%d", (int)getpid());
-  queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
-  if (queue == (mqd_t)-1 && errno == ENOSYS) return false;
-  CHECK(queue != (mqd_t)-1, "mq_open: %s", strerror(errno));
-  return mq_unlink(name) == 0;
-}
-
 static void go_behind(void) {
-  void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
-  CHECK(libc, "no libc.so.6: %s", dlerror());
-  *(void **)&notify = dlsym(libc, "mq_notify");
-  CHECK(notify && notify != mq_notify, "no mq_notify but ours");
+  *(void **)&notify = libc_own("mq_notify");
   unseen = true;
 }
 
@@ -150,15 +124,15 @@ int main(int argc, char **argv) {
   void *(*const work[])(void *) = {make_brief, post, leaker};
   if (argc > 1) go_behind();
   pthread_t threads[3];
-  if (open_queue()) {
+  if (open_queue(&queue)) {
     CHECK(pthread_key_create(&at_end, free) == 0, "pthread_key_create");
     for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, work[i], NULL) == 0, "pthread_create");
-    goes_on_for(1);
+    both_go_on_for(1, &calls, &born);
     size_t before = rss_kib();
-    goes_on_for(FIRST_SECONDS);
+    both_go_on_for(FIRST_SECONDS, &calls, &born);
     CHECK(rss_kib() < before + MOST_GROWTH_KIB, "from %zu to %zu KiB", before, rss_kib());
     atomic_store(&leaking, true);
-    goes_on_for(SECONDS);
+    both_go_on_for(SECONDS, &calls, &born);
     atomic_store(&done, true);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
   } else {

@@ -158,16 +158,19 @@ PROTECTIONS = [
                [("gc/region.c", "    if (!tri_int_cas_acq_rel(&t->region, TRI_REGION_IN, TRI_REGION_OUT)) return true; /* held: the stop knows */\n",
                  "    tri_int_store_rel(&t->region, TRI_REGION_OUT);\n")], [stops("turning back")]),
     Protection("REGISTER_WITHOUT_LOCK", "nobody joins a stopped world",
-               [("gc/thread.c", "  wait_to_register();\n  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n"
+               [("gc/thread.c", "  wait_to_register();\n  TRI_RACE_POINT(THREAD_JOINS);\n  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n"
                  "  if (t) {\n    reap_left();\n    register_locked(t);\n    if (leaving) set_leaving(t);\n  }\n  tri_lock_release(&tri_registry_lock);\n",
                  "  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);\n  if (t) register_locked(t);\n"),
                 ("gc/thread_record.c", "void tri_thread_record_take_over(struct tri_thread_record *r) {\n  bool entered = lock_records();\n",
                  "void tri_thread_record_take_over(struct tri_thread_record *r) {\n"),
                 ("gc/thread_record.c", "    own = r;\n  }\n  unlock_records(entered);\n", "    own = r;\n  }\n")],
                [stops("beginning")]),
+    Protection("REGISTER_WITH_HANDLERS", "no handler, which may fork, interrupts the holder of the registry outside the runtime",
+               [("gc/thread.c", "  if (made) t = make_block(leaving);\n  tri_signals_let_in(mask);\n",
+                 "  tri_signals_let_in(mask);\n  if (made) t = make_block(leaving);\n")],
+               [stops("joining")]),
     # Forking.
-    Protection("FORK_TAKES_SIGNALS", "no handler interrupts the holder of the cycle lock outside the runtime",
-               [("gc/fork.c", "  tri_real()->pthread_sigmask(SIG_SETMASK, tri_signals_without_ours(&all, &mask), old);\n",
-                 "  tri_real()->pthread_sigmask(SIG_BLOCK, NULL, old);\n")],
-               [stops("forking"), stops("forked")]),
+    Protection("FORK_TAKES_SIGNALS", "no handler interrupts the holder of the cycle lock or the registry outside the runtime",
+               [("gc/signals.c", "  uint64_t all_but_ours = ~our_bit(), old = 0;\n", "  uint64_t all_but_ours = 0, old = 0;\n")],
+               [stops("joining"), stops("forking"), stops("forked")]),
 ]

@@ -128,6 +128,8 @@ static void turning_back(void) {
 
 /* A thread that begins in the stopped world. */
 
+static int child_held_at;
+static pthread_t child;
 static atomic_bool child_ran;
 
 static void *run(void *unused) {
@@ -136,12 +138,12 @@ static void *run(void *unused) {
 }
 
 static void make_child(struct actor *a) {
-  pthread_t child;
-  hold(CHILD, TRI_RACE_THREAD_BEGINS);
+  hold(CHILD, child_held_at);
   CHECK(pthread_create(&child, NULL, run, NULL) == 0, "pthread_create");
 }
 
 static void beginning(void) {
+  child_held_at = TRI_RACE_THREAD_BEGINS;
   act_now(WRITER, make_child);
   wait_held(TRI_RACE_THREAD_BEGINS);
   collect_to(TRI_RACE_STOPPED);
@@ -151,7 +153,8 @@ static void beginning(void) {
   CHECK(becomes_within(&child_ran, LONG_MS), "the thread does not run");
 }
 
-/* A handler that allocates may wait for a cycle; the forking thread holds up any cycle while it has the lock. */
+/* A handler may allocate and wait for a cycle, which the forking thread holds up while it has the lock; and it may
+ * fork, which needs the registry. */
 
 static atomic_bool handled;
 
@@ -166,16 +169,29 @@ static void fork_and_wait(struct actor *a) {
   CHECK(child > 0 && waitpid(child, NULL, 0) == child, "fork");
 }
 
+static void no_handler_runs_in(pthread_t thread, int place) {
+  CHECK(pthread_kill(thread, SIGUSR1) == 0, "pthread_kill");
+  CHECK(!becomes_within(&handled, MOMENT_MS), "a handler runs while its thread holds a lock of the runtime");
+  let_go(place);
+  CHECK(becomes_within(&handled, LONG_MS), "the handler does not run");
+}
+
 static void no_handler_runs_at(int place) {
   signal(SIGUSR1, on_signal);
   hold(WRITER, place);
   begin(WRITER, fork_and_wait);
   wait_held(place);
-  CHECK(pthread_kill(actors[WRITER].thread, SIGUSR1) == 0, "pthread_kill");
-  CHECK(!becomes_within(&handled, MOMENT_MS), "a handler runs while its thread holds the cycle lock");
-  let_go(place);
-  CHECK(becomes_within(&handled, LONG_MS), "the handler does not run");
+  no_handler_runs_in(actors[WRITER].thread, place);
   finish(WRITER);
+}
+
+static void joining(void) {
+  signal(SIGUSR1, on_signal);
+  child_held_at = TRI_RACE_THREAD_JOINS;
+  act_now(WRITER, make_child);
+  wait_held(TRI_RACE_THREAD_JOINS);
+  no_handler_runs_in(child, TRI_RACE_THREAD_JOINS);
+  CHECK(becomes_within(&child_ran, LONG_MS), "the thread does not run");
 }
 
 static void forking(void) {
@@ -194,6 +210,7 @@ static const struct scenario scenarios[] = {
     {"going in late", going_in_late},
     {"turning back", turning_back},
     {"beginning", beginning},
+    {"joining", joining},
     {"forking", forking},
     {"forked", forked},
 };

@@ -1,0 +1,23 @@
+/* For programs that a stop which never ends would hold up. */
+#ifndef TESTS_SUPPORT_PROGRESS_H
+#define TESTS_SUPPORT_PROGRESS_H
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "support/probe.h"
+
+enum { PATIENCE_SECONDS = 30 };
+
+/* Other threads count a and b: in each of so many steps of a second or more, both grow. */
+UNUSED static void both_go_on_for(int seconds, atomic_uint *a, atomic_uint *b) {
+  for (int i = 0; i < seconds; i++) {
+    unsigned had_a = atomic_load(a), had_b = atomic_load(b), waited = 0;
+    do {
+      CHECK(sleep(1) == 0, "woken");
+      CHECK(++waited < PATIENCE_SECONDS, "%u and %u: no more of either", had_a, had_b);
+    } while (atomic_load(a) == had_a || atomic_load(b) == had_b);
+  }
+}
+
+#endif
