@@ -129,7 +129,7 @@ static void turning_back(void) {
 /* A thread that begins in the stopped world. */
 
 static int child_held_at;
-static pthread_t child;
+static pthread_t child_thread;
 static atomic_bool child_ran;
 
 static void *run(void *unused) {
@@ -139,7 +139,7 @@ static void *run(void *unused) {
 
 static void make_child(struct actor *a) {
   hold(CHILD, child_held_at);
-  CHECK(pthread_create(&child, NULL, run, NULL) == 0, "pthread_create");
+  CHECK(pthread_create(&child_thread, NULL, run, NULL) == 0, "pthread_create");
 }
 
 static void beginning(void) {
@@ -190,7 +190,7 @@ static void joining(void) {
   child_held_at = TRI_RACE_THREAD_JOINS;
   act_now(WRITER, make_child);
   wait_held(TRI_RACE_THREAD_JOINS);
-  no_handler_runs_in(child, TRI_RACE_THREAD_JOINS);
+  no_handler_runs_in(child_thread, TRI_RACE_THREAD_JOINS);
   CHECK(becomes_within(&child_ran, LONG_MS), "the thread does not run");
 }
 
