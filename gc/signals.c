@@ -38,10 +38,13 @@ static uint64_t our_bit(void) {
   return sig ? UINT64_C(1) << (sig - 1) : 0;
 }
 
-/* By the kernel's own call: the C library would leave its own signals open. */
+/* By the kernel's own call, since the C library would leave its signal of cancellation open. That of setuid and its kin
+ * stays as it is: whoever calls these waits, under a lock of the C library, for each thread to have taken it. */
 uint64_t tri_signals_keep_off(void) {
-  uint64_t all_but_ours = ~our_bit(), old = 0;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all_but_ours, &old, sizeof old);
+  enum { SETXID = __SIGRTMIN + 1 };
+  uint64_t ours = our_bit(), others = ~(ours | UINT64_C(1) << (SETXID - 1)), old = 0;
+  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, &old, sizeof old);
+  if (old & ours) syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &ours, NULL, sizeof ours);
   return old;
 }
 

@@ -232,8 +232,8 @@ static struct tri_thread *register_self(bool leaving) {
   t = tri_self; /* a handler may have come first */
   bool made = !tri_thread_is_registered(t);
   if (made) t = make_block(leaving);
+  if (made && t) arm_exit(t); /* before a handler may end the thread */
   tri_signals_let_in(mask);
-  if (made && t) arm_exit(t);
   errno = saved_errno;
   return t;
 }

@@ -166,11 +166,11 @@ PROTECTIONS = [
                 ("gc/thread_record.c", "    own = r;\n  }\n  unlock_records(entered);\n", "    own = r;\n  }\n")],
                [stops("beginning")]),
     Protection("REGISTER_WITH_HANDLERS", "no handler, which may fork, interrupts the holder of the registry outside the runtime",
-               [("gc/thread.c", "  if (made) t = make_block(leaving);\n  tri_signals_let_in(mask);\n",
-                 "  tri_signals_let_in(mask);\n  if (made) t = make_block(leaving);\n")],
+               [("gc/thread.c", "  if (made) t = make_block(leaving);\n", "  tri_signals_let_in(mask);\n  if (made) t = make_block(leaving);\n")],
                [stops("joining")]),
     # Forking.
     Protection("FORK_TAKES_SIGNALS", "no handler interrupts the holder of the cycle lock or the registry outside the runtime",
-               [("gc/signals.c", "  uint64_t all_but_ours = ~our_bit(), old = 0;\n", "  uint64_t all_but_ours = 0, old = 0;\n")],
+               [("gc/signals.c", "  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, &old, sizeof old);\n",
+                 "  (void)others;\n  syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, sizeof old);\n")],
                [stops("joining"), stops("forking"), stops("forked")]),
 ]

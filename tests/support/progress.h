@@ -3,18 +3,26 @@
 #define TESTS_SUPPORT_PROGRESS_H
 
 #include <stdatomic.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "support/probe.h"
 
 enum { PATIENCE_SECONDS = 30 };
+
+/* Whole, though signals come. */
+UNUSED static void sleep_for_a_second(void) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec++;
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) continue;
+}
 
 /* Other threads count a and b: in each of so many steps of a second or more, both grow. */
 UNUSED static void both_go_on_for(int seconds, atomic_uint *a, atomic_uint *b) {
   for (int i = 0; i < seconds; i++) {
     unsigned had_a = atomic_load(a), had_b = atomic_load(b), waited = 0;
     do {
-      CHECK(sleep(1) == 0, "woken");
+      sleep_for_a_second();
       CHECK(++waited < PATIENCE_SECONDS, "%u and %u: no more of either", had_a, had_b);
     } while (atomic_load(a) == had_a || atomic_load(b) == had_b);
   }
