@@ -641,16 +641,8 @@ void tri_cycle_read_stats(struct tri_cycle_stats *ret) {
   ret->heap_goal = tri_load_acq(&tri_state.goal);
 }
 
-/* Who is in the callback may be waiting for a lock of the loader's that the forking thread itself holds (it forks in a
- * constructor): so this waits long enough for anybody else, and no longer. */
-bool tri_cycle_lock_gate(void) {
-  enum { TRIES = 200, PAUSE_NS = 1000 * 1000 };
-  static tri_aint never;
-  for (int i = 0; i < TRIES; i++) {
-    if (tri_lock_try(&loader_gate)) return true;
-    tri_futex_wait(&never, 0, PAUSE_NS);
-  }
-  return false;
+bool tri_cycle_lock_gate_within(uint64_t ns) {
+  return tri_lock_acquire_within(&loader_gate, ns);
 }
 
 void tri_cycle_unlock_gate(void) {
@@ -660,6 +652,9 @@ void tri_cycle_unlock_gate(void) {
 /* Waited for outside the runtime: the holder may be stopping the world. */
 void tri_cycle_lock(void) {
   tri_lock_acquire(&cycle_lock);
+}
+bool tri_cycle_lock_within(uint64_t ns) {
+  return tri_lock_acquire_within(&cycle_lock, ns);
 }
 void tri_cycle_unlock(void) {
   tri_lock_release(&cycle_lock);

@@ -37,10 +37,11 @@ void tri_cycle_read_stats(struct tri_cycle_stats *ret);
 void tri_cycle_refresh_stats_page(void);
 
 /* Fork: nobody is in the loader's callback between these; to be taken before the next two. */
-bool tri_cycle_lock_gate(void); /* false: not to be had */
+bool tri_cycle_lock_gate_within(uint64_t ns); /* false: not to be had in that time */
 void tri_cycle_unlock_gate(void);
 /* Fork: no cycle runs between these. */
 void tri_cycle_lock(void);
+bool tri_cycle_lock_within(uint64_t ns); /* false: as above */
 void tri_cycle_unlock(void);
 /* True while the calling thread runs a cycle: what it allocates (starting markers does) must not ask for another. */
 bool tri_cycle_is_mine(void);

@@ -76,12 +76,25 @@ static bool is_forker(void) {
   return tri_load_rlx(&forker) == (uint64_t)(uintptr_t)tri_self;
 }
 
+/* Who is in the loader's callback may be waiting for a lock of the loader's that the forking thread itself holds (it
+ * forks in a constructor): the gate is waited for long enough for anybody else, and no longer. */
+static bool lock_both(bool *ret_gate, int tries) {
+  enum { GATE_TRIES = 200 };
+  *ret_gate = tri_cycle_lock_gate_within(TRI_HANDLERS_WAIT_NS);
+  if ((*ret_gate || tries > GATE_TRIES) && tri_cycle_lock_within(TRI_HANDLERS_WAIT_NS)) return true;
+  if (*ret_gate) tri_cycle_unlock_gate();
+  return false;
+}
+
 /* A handler that interrupts the holder of the cycle lock outside the runtime, and allocates, may wait for a cycle that
  * waits for that lock. So there is none before the forker counts as inside and after. The stop signal stays open. */
 static void lock_cycle(void) {
+  bool gate;
   uint64_t old = tri_signals_keep_off();
-  bool gate = tri_cycle_lock_gate();
-  tri_cycle_lock();
+  for (int tries = 0; !lock_both(&gate, tries); tries++) {
+    tri_signals_let_in(old);
+    old = tri_signals_keep_off();
+  }
   has_gate = gate;
   TRI_RACE_POINT(FORK_LOCKED);
   if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->in_runtime, 1);

@@ -24,6 +24,7 @@
  *            are scarce, both those that park once more and those that hold a lock get one late: tries and pauses grow
  *            with what the stop has taken, or they would not end. The count of acks may then contain one of the try
  *            before, so the world is stopped only when each thread has acked this request.
+ *   [STOP-5] no handler of the program's runs on the runner in the stopped world: it might wait for a stopped thread.
  *
  * Memory ordering: ack is a release (fetch-add) that the runner's acquire load reads, resumed the other way round; so
  * the runner sees all that stopped threads did, and they all that it did.
@@ -45,6 +46,7 @@
 #include "gc/real.h"
 #include "gc/region.h"
 #include "gc/scanstack.h"
+#include "gc/signals.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/race.h"
@@ -71,7 +73,8 @@ static tri_aint acks;    /* threads parked for the present stop; the runner wait
 static tri_aint awaited; /* so many are enough to wake the runner; 0: it has not begun to wait */
 static unsigned sleepy;  /* so many stops yet in which the runner gives way to nobody; runner only */
 
-static uint64_t report_at; /* for the present stop; runner only */
+static uint64_t report_at;   /* for the present stop; runner only */
+static uint64_t runner_mask; /* of signals, when it does not stop others; runner, under the registry lock */
 
 int tri_stop_signal(void) {
   return stop_signal;
@@ -336,11 +339,23 @@ static bool send_stop(const struct tri_thread *t) {
   return true;
 }
 
-uint64_t tri_start_world_keep_registry(void) {
+static uint64_t resume_all(void) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) tri_region_release(t);
   tri_int_store_rel(&resumed, tri_int_load_rlx(&epoch));
   uint64_t now = tri_now_ns(); /* who wakes threads on a busy machine gets the CPU back when these have had it */
   tri_futex_wake(&resumed, INT_MAX);
+  return now;
+}
+
+uint64_t tri_start_world_keep_registry(void) {
+  uint64_t now = resume_all();
+  tri_signals_let_in(runner_mask);
+  return now;
+}
+
+uint64_t tri_start_world(void) {
+  uint64_t now = resume_all();
+  tri_thread_give_registry(runner_mask);
   return now;
 }
 
@@ -375,14 +390,14 @@ static uint64_t let_all_run(uint64_t stop_ns) {
   uint64_t start = tri_start_world();
   pause_ns(tri_max(PAUSE_NS, stop_ns / 8));
   for (int i = 0; i < LOOKS && tri_thread_some_wait_to_register(); i++) pause_ns(1000 * 1000);
-  tri_lock_acquire(&tri_registry_lock);
+  runner_mask = tri_thread_take_registry();
   return tri_now_ns() - start;
 }
 
 uint64_t tri_stop_world(void) {
   uint64_t start = tri_now_ns(), ran_ns = 0;
   report_at = start + REPORT_NS;
-  tri_lock_acquire(&tri_registry_lock);
+  runner_mask = tri_thread_take_registry();
   while (!stop_all(tri_now_ns() - start)) {
     report_if_due(tri_int_load_rlx(&epoch));
     ran_ns += let_all_run(tri_now_ns() - start);
@@ -390,10 +405,4 @@ uint64_t tri_stop_world(void) {
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);
   TRI_RACE_POINT(STOPPED);
   return ran_ns;
-}
-
-uint64_t tri_start_world(void) {
-  uint64_t now = tri_start_world_keep_registry();
-  tri_lock_release(&tri_registry_lock);
-  return now;
 }

@@ -15,8 +15,9 @@
  *              it outside the runtime (in_runtime 0, or not yet in the list), so a stop never waits for a thread that
  *              waits for the stop.
  *
- * Locks: registry, then centrals, heap, fixalloc. Who waits for the registry, or has it, outside the runtime keeps the
- * program's handlers off: one that forks would wait for its own thread. Forbidden: allocating from the collected heap
+ * Locks: registry, then centrals, heap, fixalloc. Who has the registry outside the runtime keeps the program's handlers
+ * off: one that forks would wait for its own thread. Who waits for it lets them in now and then: a program may stop its
+ * threads by signals, one that forks, and has the registry, among them. Forbidden: allocating from the collected heap
  * while holding it; pthread_getattr_np allocates and is therefore called after registration, outside the runtime.
  */
 #include "gc/thread.h"
@@ -205,22 +206,33 @@ bool tri_thread_some_wait_to_register(void) {
   return tri_int_load_acq(&waiting) != 0;
 }
 
-static void wait_to_register(void) {
-  tri_int_fetch_add_acq_rel(&waiting, 1);
-  tri_lock_acquire(&tri_registry_lock);
-  tri_int_fetch_add_acq_rel(&waiting, (unsigned)-1);
+static uint64_t take_registry(bool to_register) {
+  for (;;) {
+    uint64_t mask = tri_signals_keep_off();
+    tri_int_fetch_add_acq_rel(&waiting, to_register);
+    bool taken = tri_lock_acquire_within(&tri_registry_lock, TRI_HANDLERS_WAIT_NS);
+    tri_int_fetch_add_acq_rel(&waiting, -(unsigned)to_register);
+    if (taken) return mask;
+    tri_signals_let_in(mask);
+  }
+}
+
+uint64_t tri_thread_take_registry(void) {
+  return take_registry(false);
+}
+
+void tri_thread_give_registry(uint64_t mask) {
+  tri_lock_release(&tri_registry_lock);
+  tri_signals_let_in(mask);
 }
 
 static struct tri_thread *make_block(bool leaving) {
-  wait_to_register();
-  TRI_RACE_POINT(THREAD_JOINS);
   struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
   if (t) {
     reap_left();
     register_locked(t);
     if (leaving) set_leaving(t);
   }
-  tri_lock_release(&tri_registry_lock);
   return t;
 }
 
@@ -228,10 +240,12 @@ static struct tri_thread *register_self(bool leaving) {
   struct tri_thread *t = tri_self;
   if (tri_thread_is_registered(t)) return t;
   int saved_errno = errno;
-  uint64_t mask = tri_signals_keep_off();
+  uint64_t mask = take_registry(true);
+  TRI_RACE_POINT(THREAD_JOINS);
   t = tri_self; /* a handler may have come first */
   bool made = !tri_thread_is_registered(t);
   if (made) t = make_block(leaving);
+  tri_lock_release(&tri_registry_lock);
   if (made && t) arm_exit(t); /* before a handler may end the thread */
   tri_signals_let_in(mask);
   errno = saved_errno;
@@ -274,8 +288,7 @@ static void give_up(struct tri_thread *t) {
 }
 
 static void take_out(struct tri_thread *t, struct tri_thread *instead) {
-  uint64_t mask = tri_signals_keep_off();
-  tri_lock_acquire(&tri_registry_lock);
+  uint64_t mask = tri_thread_take_registry();
   tri_write_flush(t);
   list_remove(t);
   if (tri_int_load_rlx(&t->leaving)) nleaving--;
@@ -283,8 +296,7 @@ static void take_out(struct tri_thread *t, struct tri_thread *instead) {
   t->barrier->state = TRI_BARRIER_UNREGISTERED;
   tri_self = instead;
   tri_fixalloc_free(&thread_pool, t);
-  tri_lock_release(&tri_registry_lock);
-  tri_signals_let_in(mask);
+  tri_thread_give_registry(mask);
 }
 
 bool tri_thread_unregister_self(void) {
@@ -305,14 +317,12 @@ void tri_thread_leave(void) {
     take_out(t, &tri_thread_gone);
     return;
   }
-  uint64_t mask = tri_signals_keep_off();
-  tri_lock_acquire(&tri_registry_lock);
+  uint64_t mask = tri_thread_take_registry();
   t->barrier->state = TRI_BARRIER_UNREGISTERED; /* its memory may go before the thread is known to be dead */
   t->barrier = NULL;
   set_leaving(t);
   reap_left();
-  tri_lock_release(&tri_registry_lock);
-  tri_signals_let_in(mask);
+  tri_thread_give_registry(mask);
 }
 
 void tri_thread_reap(struct tri_thread *t) {

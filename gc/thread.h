@@ -74,6 +74,10 @@ extern struct tri_thread tri_thread_none TRI_INTERNAL, tri_thread_gone TRI_INTER
 /* The registry's lock: held for the whole of a stop (between two tries of one it is not), so that nobody joins or
  * leaves a stopped world. */
 extern struct tri_lock tri_registry_lock TRI_INTERNAL;
+/* For a thread outside the runtime: nobody waits for one of its handlers as long as it waits, and none interrupts it
+ * once it has the lock. What the first returns is for the second. */
+uint64_t tri_thread_take_registry(void);
+void tri_thread_give_registry(uint64_t mask);
 /* First of the list; walked under the lock. */
 struct tri_thread *tri_thread_first(void);
 

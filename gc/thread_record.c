@@ -26,7 +26,6 @@
 
 #include "alloc/fixalloc.h"
 #include "gc/runtime.h"
-#include "gc/signals.h"
 #include "gc/stop.h"
 #include "gc/thread.h"
 
@@ -45,25 +44,19 @@ static bool lock_records(void) {
   while (tri_runtime_enter(tri_self)) {
     if (tri_lock_try(&tri_registry_lock)) return true;
     tri_runtime_leave(tri_self);
-    uint64_t waiting = tri_signals_keep_off();
-    tri_lock_acquire(&tri_registry_lock);
-    tri_lock_release(&tri_registry_lock);
-    tri_signals_let_in(waiting);
+    tri_thread_give_registry(tri_thread_take_registry());
   }
-  uint64_t outside = tri_signals_keep_off();
-  tri_lock_acquire(&tri_registry_lock);
-  mask = outside;
+  mask = tri_thread_take_registry();
   return false;
 }
 
 static void unlock_records(bool entered) {
-  uint64_t outside = mask;
-  tri_lock_release(&tri_registry_lock);
-  if (entered) {
-    tri_runtime_leave(tri_self);
-  } else {
-    tri_signals_let_in(outside);
+  if (!entered) {
+    tri_thread_give_registry(mask);
+    return;
   }
+  tri_lock_release(&tri_registry_lock);
+  tri_runtime_leave(tri_self);
 }
 
 struct tri_thread_record *tri_thread_record_make(const struct tri_thread_record *from) {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "internal/check.h"
+#include "internal/clock.h"
 
 #define SPINS 100
 
@@ -37,12 +38,29 @@ void tri_futex_wake(tri_aint *word, int count) {
   errno = saved;
 }
 
-void tri_lock_slow(struct tri_lock *l) {
+static bool spin(struct tri_lock *l) {
   for (int i = 0; i < SPINS; i++) {
-    if (tri_int_load_rlx(&l->word) == 0 && tri_int_cas_acq_rel(&l->word, 0, 1)) return;
+    if (tri_int_load_rlx(&l->word) == 0 && tri_int_cas_acq_rel(&l->word, 0, 1)) return true;
     tri_spin_pause();
   }
+  return false;
+}
+
+void tri_lock_slow(struct tri_lock *l) {
+  if (spin(l)) return;
   while (tri_int_exchange_acq_rel(&l->word, 2) != 0) tri_futex_wait(&l->word, 2, 0);
+}
+
+/* Who was woken tries once more before it gives up, and leaves 2 behind: no wake is lost. */
+bool tri_lock_slow_within(struct tri_lock *l, uint64_t ns) {
+  if (spin(l)) return true;
+  uint64_t end = tri_now_ns() + ns;
+  while (tri_int_exchange_acq_rel(&l->word, 2) != 0) {
+    uint64_t now = tri_now_ns();
+    if (now >= end) return false;
+    tri_futex_wait(&l->word, 2, end - now);
+  }
+  return true;
 }
 
 void tri_lock_wake(struct tri_lock *l) {

@@ -18,6 +18,7 @@ struct tri_lock {
   { 0, (r) }
 
 void tri_lock_slow(struct tri_lock *l);
+bool tri_lock_slow_within(struct tri_lock *l, uint64_t ns);
 void tri_lock_wake(struct tri_lock *l);
 
 #ifdef TRI_CHECKS_FULL
@@ -55,6 +56,14 @@ TRI_INLINE bool tri_lock_try(struct tri_lock *l) {
   if (!tri_int_cas_acq_rel(&l->word, 0, 1)) return false;
   tri_lock_rank_push(l);
   return true;
+}
+
+/* False: it was not to be had in that time. */
+TRI_INLINE bool tri_lock_acquire_within(struct tri_lock *l, uint64_t ns) {
+  tri_lock_rank_push(l);
+  if (tri_int_cas_acq_rel(&l->word, 0, 1) || tri_lock_slow_within(l, ns)) return true;
+  tri_lock_rank_pop(l);
+  return false;
 }
 
 TRI_INLINE void tri_lock_release(struct tri_lock *l) {
