@@ -163,7 +163,7 @@ void tri_beside_hurry_begin(void) {
 }
 
 void tri_beside_hurry_end(void) {
-  tri_int_fetch_add_acq_rel(&hurry, -1u);
+  if (tri_int_load_acq(&hurry) != 0) tri_int_fetch_add_acq_rel(&hurry, -1u); /* 0: forked meanwhile, by a handler */
 }
 
 bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced) {

@@ -77,11 +77,15 @@ static bool is_forker(void) {
 }
 
 /* Who is in the loader's callback may be waiting for a lock of the loader's that the forking thread itself holds (it
- * forks in a constructor): the gate is waited for long enough for anybody else, and no longer. */
-static bool lock_both(bool *ret_gate, int tries) {
-  enum { GATE_TRIES = 200 };
+ * forks in a constructor): the gate is waited for long enough for anybody else, and no longer. For the cycle's lock the
+ * longer the more often it was not to be had, since who waits anew waits behind others. */
+static bool lock_both(bool *ret_gate, int *missed_gate, int *missed_cycle) {
+  enum { GATE_TRIES = 200, MOST_WAITS = 50 };
   *ret_gate = tri_cycle_lock_gate_within(TRI_HANDLERS_WAIT_NS);
-  if ((*ret_gate || tries > GATE_TRIES) && tri_cycle_lock_within(TRI_HANDLERS_WAIT_NS)) return true;
+  *missed_gate = *ret_gate ? 0 : *missed_gate + 1;
+  if (!*ret_gate && *missed_gate < GATE_TRIES) return false;
+  if (tri_cycle_lock_within(TRI_HANDLERS_WAIT_NS * (unsigned)tri_min(*missed_cycle + 1, MOST_WAITS))) return true;
+  ++*missed_cycle;
   if (*ret_gate) tri_cycle_unlock_gate();
   return false;
 }
@@ -90,8 +94,9 @@ static bool lock_both(bool *ret_gate, int tries) {
  * waits for that lock. So there is none before the forker counts as inside and after. The stop signal stays open. */
 static void lock_cycle(void) {
   bool gate;
+  int missed_gate = 0, missed_cycle = 0;
   uint64_t old = tri_signals_keep_off();
-  for (int tries = 0; !lock_both(&gate, tries); tries++) {
+  while (!lock_both(&gate, &missed_gate, &missed_cycle)) {
     tri_signals_let_in(old);
     old = tri_signals_keep_off();
   }

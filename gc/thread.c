@@ -289,13 +289,15 @@ static void give_up(struct tri_thread *t) {
 
 static void take_out(struct tri_thread *t, struct tri_thread *instead) {
   uint64_t mask = tri_thread_take_registry();
-  tri_write_flush(t);
-  list_remove(t);
-  if (tri_int_load_rlx(&t->leaving)) nleaving--;
-  tri_scanstack_drop(t);
-  t->barrier->state = TRI_BARRIER_UNREGISTERED;
-  tri_self = instead;
-  tri_fixalloc_free(&thread_pool, t);
+  if (tri_self == t) { /* no handler has done it meanwhile */
+    tri_write_flush(t);
+    list_remove(t);
+    if (tri_int_load_rlx(&t->leaving)) nleaving--;
+    tri_scanstack_drop(t);
+    t->barrier->state = TRI_BARRIER_UNREGISTERED;
+    tri_self = instead;
+    tri_fixalloc_free(&thread_pool, t);
+  }
   tri_thread_give_registry(mask);
 }
 
