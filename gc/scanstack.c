@@ -10,11 +10,14 @@
  * Roots that are a thread's own (its stack with the thread block on top, or the main thread's thread-local storage) are
  * scanned in one piece. A thread that sleeps in a safe region is held there and scanned by the runner.
  *
+ * A thread that sees in time that its scan is due does not wait to be held or signalled. So who holds it looks again.
+ *
  * Invariants:
  *   [SCAN-1] snapshot: nothing of the program runs on a thread between the first stop and its scan: it happens in the
  *            handler that parked it, or on the way out of the runtime.
  *   [SCAN-2] marking does not end while a scan is due (tri_scanstack_finished), and a thread stops for the last stop
- * only after its scan. [SCAN-3] while it scans a thread counts as inside the runtime and has all signals blocked.
+ *            only after its scan. A scan that is due is counted in `left`, once.
+ *   [SCAN-3] while it scans a thread counts as inside the runtime and has all signals blocked.
  *
  * Locks: the runner holds the registry's while it tells threads. Memory order: `scan` is released when it is set, and
  * acquired by the thread; what a scan has found is released with `left`.
@@ -55,8 +58,9 @@ static void shade_words(struct tri_shader *s, uintptr_t lo, uintptr_t hi) {
   tri_shade(s, found, n);
 }
 
+/* Counts once, whoever else says so. */
 static void done(struct tri_thread *t) {
-  tri_int_store_rel(&t->scan, TRI_SCAN_NONE);
+  if (tri_int_exchange_acq_rel(&t->scan, TRI_SCAN_NONE) == TRI_SCAN_NONE) return;
   tri_int_fetch_add_acq_rel(&left, -1u);
   tri_futex_wake(&left, 1);
 }
@@ -108,15 +112,16 @@ bool tri_scanstack_strayed(void) {
 }
 
 void tri_scanstack_drop(struct tri_thread *t) {
-  if (tri_int_load_acq(&t->scan) != TRI_SCAN_NONE) done(t);
+  done(t);
 }
 
 /* The user's queue of pending signals may be full (RLIMIT_SIGPENDING): then the thread is told again the next time. */
 static void tell(struct tri_thread *t) {
   if (!tri_int_cas_acq_rel(&t->scan, TRI_SCAN_LATER, TRI_SCAN_DUE)) return;
+  TRI_RACE_POINT(TOLD);
   if (tri_region_hold(t)) {
     TRI_RACE_POINT(HOLDS);
-    scan(t, t->sp);
+    if (tri_scanstack_is_due(t)) scan(t, t->sp); /* else it has seen that, and gone to sleep after its scan */
     tri_region_release(t);
   } else if (syscall(SYS_tgkill, getpid(), t->tid, tri_stop_signal()) != 0) {
     if (errno == ESRCH) {

@@ -13,7 +13,7 @@ const sigset_t *tri_signals_without_ours(const sigset_t *set, sigset_t *copy);
 uint64_t tri_signals_keep_off(void);
 void tri_signals_let_in(uint64_t mask);
 
-/* So long a handler waits at most while its thread waits for a lock with handlers kept off: other threads may wait for
+/* So long a handler waits at first while its thread waits for a lock with handlers kept off: other threads may wait for
  * the handler (a program that stops its threads by signals), and the lock's holder for these. */
 #define TRI_HANDLERS_WAIT_NS ((uint64_t)1000 * 1000)
 

@@ -206,11 +206,13 @@ bool tri_thread_some_wait_to_register(void) {
   return tri_int_load_acq(&waiting) != 0;
 }
 
+/* The longer the more often the lock was not to be had: who waits anew waits behind others. */
 static uint64_t take_registry(bool to_register) {
-  for (;;) {
+  enum { MOST_WAITS = 50 };
+  for (unsigned waits = 1;; waits = tri_min(waits * 2, MOST_WAITS)) {
     uint64_t mask = tri_signals_keep_off();
     tri_int_fetch_add_acq_rel(&waiting, to_register);
-    bool taken = tri_lock_acquire_within(&tri_registry_lock, TRI_HANDLERS_WAIT_NS);
+    bool taken = tri_lock_acquire_within(&tri_registry_lock, TRI_HANDLERS_WAIT_NS * waits);
     tri_int_fetch_add_acq_rel(&waiting, -(unsigned)to_register);
     if (taken) return mask;
     tri_signals_let_in(mask);

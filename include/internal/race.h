@@ -24,6 +24,7 @@ enum tri_race_place {
   TRI_RACE_NOTED,         /* the runner, gccheckmark: what is reachable is noted; no root is marked yet */
   TRI_RACE_FLIPPED,       /* the runner: the first stop is over; ragged stacks are grey */
   TRI_RACE_SCANNED,       /* the runner, hybrid barrier: so are the scans that it asks for; nothing is marked yet */
+  TRI_RACE_TOLD,          /* the runner has said that a scan is due, and has not looked where the thread is */
   TRI_RACE_HOLDS,         /* the runner holds a sleeper and has not scanned its stack */
   TRI_RACE_LOOKED,        /* the runner has looked at the buffers of running threads */
   TRI_RACE_LAST_STOP,     /* the runner: marking beside the program is over, the last stop comes */

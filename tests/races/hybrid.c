@@ -634,6 +634,18 @@ static void scanned_asleep(void) {
   finish(CHILD);
 }
 
+/* It sees that its scan is due before the runner has looked where it is, scans, and goes to sleep. */
+static void scanned_by_itself(void) {
+  CHECK(pipe(wake) == 0, "pipe");
+  act_now(COLLECTOR, collect_step);
+  start_actor(CHILD);
+  collect_to(TRI_RACE_TOLD);
+  begin_to_sleep(CHILD, sleep_until_woken);
+  collect_from(TRI_RACE_TOLD);
+  CHECK(write(wake[1], "", 1) == 1, "write");
+  finish(CHILD);
+}
+
 /* gccheckmark=1: what a sleeper's stack held when it was noted is overwritten by the kernel before it is marked. */
 
 static void *volatile *sleepers_slot;
@@ -698,6 +710,7 @@ static const struct scenario scenarios[] = {
     {"argument from grey stack", argument_from_grey_stack},
     {"thread ends", thread_ends},
     {"scanned asleep", scanned_asleep},
+    {"scanned by itself", scanned_by_itself},
     {"read over stack", read_over_stack},
 };
 

@@ -168,6 +168,11 @@ PROTECTIONS = [
     Protection("REGISTER_WITH_HANDLERS", "no handler, which may fork, interrupts the holder of the registry outside the runtime",
                [("gc/thread.c", "  TRI_RACE_POINT(THREAD_JOINS);\n", "  tri_signals_let_in(mask);\n  TRI_RACE_POINT(THREAD_JOINS);\n")],
                [stops("joining")]),
+    Protection("SCAN_COUNTS_TWICE", "a scan that is due is counted once, whoever does it",
+               [("gc/scanstack.c", "  if (tri_int_exchange_acq_rel(&t->scan, TRI_SCAN_NONE) == TRI_SCAN_NONE) return;\n",
+                 "  tri_int_store_rel(&t->scan, TRI_SCAN_NONE);\n"),
+                ("gc/scanstack.c", "    if (tri_scanstack_is_due(t)) scan(t, t->sp);", "    scan(t, t->sp);")],
+               [hybrid("scanned by itself", GREY)]),
     # Forking.
     Protection("FORK_TAKES_SIGNALS", "no handler interrupts the holder of the cycle lock or the registry outside the runtime",
                [("gc/signals.c", "  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, &old, sizeof old);\n",
