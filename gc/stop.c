@@ -5,6 +5,7 @@
  *   runner:  lock registry -> request = ++epoch, tgkill each -> wait for acks ........ resumed = epoch, wake all
  *   thread:  handler: outside the runtime -> sp, ack -> wait until resumed >= request -> return
  *                     inside the runtime  -> stop_pending = 1 -> return; on the way out: tri_stop_self -> as above
+ *   strangers, in malloc mode: looked for when all others have parked (gc/strangers.c)
  *   asleep in a safe region (gc/region.c): not signalled, counts as parked, held there until the stop ends
  *   where a scan of its own stack is due (gc/scanstack.c), the thread does that before it goes on; the signal alone
  *   asks for no more
@@ -45,11 +46,14 @@
 #include "gc/cycle.h"
 #include "gc/real.h"
 #include "gc/region.h"
+#include "gc/runtime.h"
 #include "gc/scanstack.h"
 #include "gc/signals.h"
+#include "gc/strangers.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/race.h"
+#include "internal/rawcall.h"
 
 /* Longer than a loaded machine keeps a runnable thread waiting, short enough for somebody who looks at a hang. */
 #define REPORT_NS ((uint64_t)5 * 1000 * 1000 * 1000)
@@ -83,7 +87,7 @@ int tri_stop_signal(void) {
 /* An alternate signal stack may lie in the thread's own stack, above the frames that were interrupted. */
 void tri_stop_note_alternate_stack(struct tri_thread *t) {
   stack_t ss = {.ss_flags = SS_DISABLE};
-  syscall(SYS_sigaltstack, NULL, &ss);
+  tri_raw_call(SYS_sigaltstack, 0, (long)&ss, 0, 0);
   t->alt_stack = (ss.ss_flags & SS_ONSTACK) != 0;
   t->alt_base = ss.ss_flags & SS_DISABLE ? 0 : (uintptr_t)ss.ss_sp;
 }
@@ -93,9 +97,10 @@ void tri_stop_note_alternate_stack(struct tri_thread *t) {
 static void ack(struct tri_thread *t, unsigned request) {
   tri_int_store_rel(&t->acked_stop, request);
   unsigned n = tri_int_fetch_add_acq_rel(&acks, 1) + 1, enough = tri_int_load_seq(&awaited);
-  if (enough != 0 && n >= enough) tri_futex_wake(&acks, 1);
+  if (enough != 0 && n >= enough) tri_raw_futex_wake(&acks, 1);
 }
 
+/* Touches no thread-local storage, since a stranger may share another thread's. */
 static void park(struct tri_thread *t, uintptr_t sp) {
   unsigned request = tri_int_load_acq(&t->stop_request);
   t->sp = sp;
@@ -104,7 +109,7 @@ static void park(struct tri_thread *t, uintptr_t sp) {
   for (;;) {
     unsigned r = tri_int_load_acq(&resumed);
     if ((int)(r - request) >= 0) break;
-    tri_futex_wait(&resumed, r, 0);
+    tri_raw_futex_wait(&resumed, r);
   }
 }
 
@@ -134,7 +139,7 @@ static void stop_here_or_later(struct tri_thread *t, uintptr_t sp) {
   }
 }
 
-static void on_stop_signal(int sig, siginfo_t *info, void *context) {
+TRI_NOINLINE static void stop_self_or_namesake(void) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   if (tri_thread_is_registered(t)) {
@@ -145,6 +150,15 @@ static void on_stop_signal(int sig, siginfo_t *info, void *context) {
     answer_for_namesake();
   }
   errno = saved_errno;
+}
+
+static void on_stop_signal(int sig, siginfo_t *info, void *context) {
+  struct tri_thread *stranger = tri_strangers_self();
+  if (!stranger) {
+    stop_self_or_namesake();
+  } else if (tri_stop_wanted(stranger)) {
+    park(stranger, (uintptr_t)__builtin_frame_address(0));
+  }
 }
 
 TRI_NOINLINE static void park_spilled(struct tri_thread *t, jmp_buf *regs) {
@@ -359,29 +373,41 @@ uint64_t tri_start_world(void) {
   return now;
 }
 
+/* False: it is stopped, or counts as stopped, or was dead and is reaped. */
+static bool will_answer(struct tri_thread *t, unsigned request) {
+  tri_int_store_rel(&t->stop_request, request);
+  TRI_RACE_POINT(REQUESTED);
+  if (tri_region_hold(t) || (t->stranger && tri_strangers_is_deaf(t) && !tri_thread_is_dead(t))) {
+    tri_int_store_rel(&t->acked_stop, request);
+    return false;
+  }
+  TRI_RACE_POINT(SIGNALS);
+  if (send_stop(t)) return true;
+  tri_thread_reap(t);
+  return false;
+}
+
+/* Returns how many of those that were not asked before will answer. */
+static unsigned ask_all(unsigned request) {
+  unsigned n = 0;
+  for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
+    next = t->next;
+    if (t != tri_self && tri_int_load_rlx(&t->stop_request) != request) n += will_answer(t, request);
+  }
+  return n;
+}
+
 /* Under the registry lock. False: not all of them stopped, see wait_for_acks. */
 static bool stop_all(uint64_t before_ns) {
-  unsigned request = tri_int_load_rlx(&epoch) + 1, wanted = 0;
+  unsigned request = tri_int_load_rlx(&epoch) + 1;
   tri_int_store_rel(&epoch, request);
   tri_int_store_rel(&awaited, 0);
   tri_int_store_rel(&acks, 0);
-  for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
-    next = t->next;
-    if (t == tri_self) continue;
-    tri_int_store_rel(&t->stop_request, request);
-    TRI_RACE_POINT(REQUESTED);
-    if (tri_region_hold(t)) {
-      tri_int_store_rel(&t->acked_stop, request);
-      continue;
-    }
-    TRI_RACE_POINT(SIGNALS);
-    if (send_stop(t)) {
-      wanted++;
-    } else {
-      tri_thread_reap(t);
-    }
-  }
-  return wait_for_acks(wanted, request, before_ns);
+  do {
+    unsigned before = tri_int_load_acq(&acks);
+    if (!wait_for_acks(before + ask_all(request), request, before_ns)) return false;
+  } while (tri_malloc_mode && tri_strangers_adopt() > 0);
+  return true;
 }
 
 /* Returns how long they could. */

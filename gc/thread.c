@@ -34,6 +34,7 @@
 #include "gc/scanstack.h"
 #include "gc/signals.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 #include "gc/thread_record.h"
 #include "gc/worker.h"
 #include "gc/write.h"
@@ -134,21 +135,19 @@ static void set_leaving(struct tri_thread *t) {
   tri_int_store_rel(&t->leaving, 1);
 }
 
-static void register_locked(struct tri_thread *t) {
+static void init_block(struct tri_thread *t, int tid) {
   tri_mcache_init(&t->mcache);
-  t->tid = (int)syscall(SYS_gettid);
+  t->tid = tid;
   t->stack_lo = t->stack_hi = t->sp = t->alt_base = 0;
-  t->thread_pointer = thread_pointer();
-  t->struct_pthread = (uintptr_t)pthread_self();
-  t->self_stack = t->tid == getpid();
+  t->thread_pointer = t->struct_pthread = 0;
+  t->self_stack = t->alt_stack = t->stranger = false;
+  t->barrier = NULL;
   tri_int_store_rlx(&t->in_runtime, 0);
   tri_int_store_rlx(&t->stop_pending, 0);
   tri_int_store_rlx(&t->stop_request, 0);
   tri_int_store_rlx(&t->acked_stop, 0);
   tri_int_store_rlx(&t->leaving, 0);
   tri_int_store_rlx(&t->region, 0);
-  reap_namesake(t->tid);
-  t->barrier = &tri_barrier_self;
   tri_int_store_rlx(&t->scan, TRI_SCAN_NONE);
   t->on_stack = NULL;
   t->ninterrupted = 0;
@@ -158,6 +157,15 @@ static void register_locked(struct tri_thread *t) {
   memset(t->left_registers, 0, sizeof t->left_registers);
   t->shader = (struct tri_shader){0};
   tri_wbbuf_empty(&t->wbbuf);
+}
+
+static void register_locked(struct tri_thread *t) {
+  init_block(t, (int)syscall(SYS_gettid));
+  t->thread_pointer = thread_pointer();
+  t->struct_pthread = (uintptr_t)pthread_self();
+  t->self_stack = t->tid == getpid();
+  reap_namesake(t->tid);
+  t->barrier = &tri_barrier_self;
   t->barrier->state = tri_int_load_rlx(&tri_state.barrier); /* no stop begins: the registry is locked */
   tri_self = t;
   list_add(t);
@@ -254,6 +262,16 @@ static struct tri_thread *register_self(bool leaving) {
   return t;
 }
 
+struct tri_thread *tri_thread_adopt(int tid) {
+  tri_lock_assert_held(&tri_registry_lock);
+  struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
+  if (!t) return NULL;
+  init_block(t, tid);
+  t->stranger = true;
+  list_add(t);
+  return t;
+}
+
 struct tri_thread *tri_thread_register_self(void) {
   return register_self(false);
 }
@@ -336,6 +354,7 @@ void tri_thread_reap(struct tri_thread *t) {
   tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)t->mcache.live_delta);
   tri_mcache_discard_stw(&t->mcache);
   tri_write_flush(t);
+  if (t->stranger) tri_strangers_drop(t);
   tri_scanstack_drop(t);
   tri_fixalloc_free(&thread_pool, t);
 }

@@ -41,6 +41,7 @@ struct tri_thread {
   uintptr_t stack_lo, stack_hi;
   uintptr_t thread_pointer, struct_pthread; /* of the C library; see gc/tls.c */
   int tid;
+  bool stranger;    /* gc/strangers.c; constant */
   tri_aint leaving; /* 1: may be past its last destructor; stopped like any other, and reaped when it is dead */
   bool self_stack;  /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
@@ -88,6 +89,8 @@ struct tri_thread *tri_thread_register_self(void);
 void tri_thread_adopt_self(void);
 /* Some thread waits for the registry's lock to register, perhaps with a lock of the program's in its hands. */
 bool tri_thread_some_wait_to_register(void);
+/* Under the lock: a block for another thread, which does not know of it. NULL without memory. */
+struct tri_thread *tri_thread_adopt(int tid);
 /* Tells the registry the bounds of the calling thread's stack. */
 void tri_thread_find_stack(struct tri_thread *t);
 /* The C library will call tri_thread_leave at the end of the calling thread. */

@@ -1,0 +1,215 @@
+/*
+ * Strangers: threads made by a raw clone, or by the C library for itself behind pthread_create, which have neither
+ * allocated nor freed yet. They move pointers like any other, so in malloc mode they are stopped, too.
+ *
+ *   stop (gc/stop.c): all that are registered have parked -> tri_strangers_adopt: are there more threads than known?
+ *     -> each that is unknown and takes our signal gets a block -> signalled, parks in the handler, its stack is
+ * scanned
+ *
+ * The number of links of /proc/self/task tells the number of threads in one call. Only where it is not what it was is
+ * the directory read; and now and then where some were deaf (signals blocked: markers, helpers of the C library and the
+ * kernel's, threads that are just being made), since they may listen by now. Nobody else runs meanwhile, so nobody sees
+ * the descriptor.
+ *
+ * A stranger's block is in the registry (so all that walks it sees its stack), without anything in thread-local storage
+ * [barrier NULL], and here in a table that its handler reads: a stranger may share the thread-local storage of the
+ * thread that made it, whose block must not answer for it. When it registers after all, or is dead, the block is
+ * reaped.
+ *
+ * Locks: none; the registry's is held by who changes the table. An entry is stable for the thread that it names. Memory
+ * ordering: a number is stored last and released. Forbidden in tri_strangers_self: thread-local storage, errno too.
+ */
+#include "gc/strangers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "gc/stop.h"
+#include "gc/worker.h"
+#include "internal/check.h"
+#include "internal/rawcall.h"
+
+enum { MOST = 64, BUFFER = 4096, ASK_AGAIN = 64 };
+
+static struct {
+  tri_aint tid; /* 0: free */
+  struct tri_thread *block;
+} table[MOST];
+static tri_aint used; /* so many entries were ever used */
+/* Unknown ones that did not listen at the last look, and how many times it was asked since. The runner's. */
+static int deaf[MOST];
+static unsigned ndeaf, asked;
+static struct tri_thread *cursor; /* of a look */
+
+struct tri_thread *tri_strangers_self(void) {
+  unsigned n = tri_int_load_acq(&used);
+  if (tri_likely(n == 0)) return NULL;
+  unsigned tid = (unsigned)tri_raw_call(SYS_gettid, 0, 0, 0, 0);
+  for (unsigned i = 0; i < n; i++)
+    if (tri_int_load_acq(&table[i].tid) == tid) return table[i].block;
+  return NULL;
+}
+
+void tri_strangers_drop(const struct tri_thread *t) {
+  for (unsigned i = 0; i < tri_int_load_rlx(&used); i++)
+    if (tri_int_load_rlx(&table[i].tid) != 0 && table[i].block == t) tri_int_store_rel(&table[i].tid, 0);
+}
+
+static void say_once(void) {
+  static bool said;
+  if (said) return;
+  said = true;
+  tri_warn(
+      "over %d threads that were not made by pthread_create, or no memory for them: not all are stopped (said once)",
+      MOST);
+}
+
+static bool adopt(int tid) {
+  unsigned i = 0;
+  while (i < MOST && tri_int_load_rlx(&table[i].tid) != 0) i++;
+  struct tri_thread *t = i < MOST ? tri_thread_adopt(tid) : NULL;
+  if (!t) {
+    say_once();
+    return false;
+  }
+  table[i].block = t;
+  tri_int_store_rel(&table[i].tid, (unsigned)tid);
+  if (i >= tri_int_load_rlx(&used)) tri_int_store_rel(&used, i + 1);
+  return true;
+}
+
+/* "/proc/self/task/TID/status" */
+static int open_status(int tid) {
+  char name[48] = "/proc/self/task/", digits[12];
+  size_t n = strlen(name), d = 0;
+  for (unsigned rest = (unsigned)tid; rest > 0 || d == 0; rest /= 10) digits[d++] = (char)('0' + rest % 10);
+  while (d > 0) name[n++] = digits[--d];
+  memcpy(name + n, "/status", sizeof "/status");
+  return (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+}
+
+static uint64_t hex(const char *p) {
+  uint64_t v = 0;
+  for (;; p++) {
+    if (*p >= '0' && *p <= '9') {
+      v = v * 16 + (uint64_t)(*p - '0');
+    } else if (*p >= 'a' && *p <= 'f') {
+      v = v * 16 + (uint64_t)(*p - 'a' + 10);
+    } else {
+      return v;
+    }
+  }
+}
+
+/* Dead ones, too. */
+static bool does_not_listen(int tid) {
+  static char status[BUFFER];
+  int fd = open_status(tid);
+  if (fd < 0) return true;
+  long n = syscall(SYS_read, fd, status, sizeof status - 1);
+  syscall(SYS_close, fd);
+  status[n > 0 ? n : 0] = 0;
+  const char *state = strstr(status, "\nState:\t"), *blocked = strstr(status, "\nSigBlk:\t");
+  if (!state || !blocked || state[8] == 'Z' || state[8] == 'X') return true;
+  return hex(blocked + 9) >> (tri_stop_signal() - 1) & 1;
+}
+
+bool tri_strangers_is_deaf(const struct tri_thread *t) {
+  int saved_errno = errno;
+  bool is = does_not_listen(t->tid);
+  errno = saved_errno;
+  return is;
+}
+
+/* The directory is in the order in which threads were made, and so is the registry, mostly, from its end. */
+static bool find_from(struct tri_thread *t, int tid) {
+  while (t && t->tid != tid) t = t->prev;
+  if (t) cursor = t->prev;
+  return t != NULL;
+}
+
+static bool is_known(struct tri_thread *oldest, int tid) {
+  return find_from(cursor, tid) || find_from(oldest, tid);
+}
+
+struct entry { /* linux_dirent64 */
+  uint64_t inode, offset;
+  uint16_t size;
+  uint8_t type;
+  char name[];
+};
+
+static int number(const char *p) {
+  int v = 0;
+  for (; *p >= '0' && *p <= '9'; p++) v = v * 10 + (*p - '0');
+  return v;
+}
+
+static unsigned look_at(struct tri_thread *oldest, int tid, int own) {
+  if (tid == 0 || tid == own || is_known(oldest, tid)) return 0;
+  if (!tri_worker_has_tid(tid) && !does_not_listen(tid) && adopt(tid)) return 1;
+  if (ndeaf < MOST) deaf[ndeaf] = tid;
+  ndeaf++;
+  return 0;
+}
+
+static unsigned read_tasks(int fd) {
+  static uint64_t buffer[BUFFER / sizeof(uint64_t)];
+  struct tri_thread *oldest = tri_thread_first();
+  int own = (int)syscall(SYS_gettid);
+  unsigned found = 0;
+  long n;
+  while (oldest && oldest->next) oldest = oldest->next;
+  cursor = oldest;
+  ndeaf = 0;
+  while ((n = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0)
+    for (long at = 0; at < n;) {
+      const struct entry *e = (const struct entry *)(const void *)((const char *)buffer + at);
+      found += look_at(oldest, number(e->name), own);
+      at += e->size;
+    }
+  return found;
+}
+
+static unsigned look_for_strangers(void) {
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  unsigned found = read_tasks(fd);
+  syscall(SYS_close, fd);
+  asked = 0;
+  return found;
+}
+
+static unsigned known(void) {
+  unsigned n = ndeaf + !tri_thread_is_registered(tri_self);
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) n++;
+  return n;
+}
+
+/* 0: cannot be told. The directory is its own first link, and its parent's entry the second. */
+static unsigned number_of_threads(void) {
+  struct statx s;
+  if (syscall(SYS_statx, AT_FDCWD, "/proc/self/task", 0, STATX_NLINK, &s) != 0 || s.stx_nlink < 2) return 0;
+  return s.stx_nlink - 2;
+}
+
+/* The registered ones live: they have just answered. If the others do, too, and are as many as there should be, they
+ * are the same. */
+static bool is_time_to_look(void) {
+  if (ndeaf > MOST || (ndeaf > 0 && ++asked >= ASK_AGAIN)) return true;
+  for (unsigned i = 0; i < ndeaf; i++)
+    if (syscall(SYS_tgkill, getpid(), deaf[i], 0) != 0) return true;
+  return false;
+}
+
+unsigned tri_strangers_adopt(void) {
+  int saved_errno = errno;
+  unsigned n = number_of_threads(), found = 0;
+  if (n > 0 && (n != known() || is_time_to_look())) found = look_for_strangers();
+  errno = saved_errno;
+  return found;
+}

@@ -1,0 +1,18 @@
+/* Threads that nobody has told us of: made by a raw clone, or by the C library for itself. */
+#ifndef TRI_GC_STRANGERS_H
+#define TRI_GC_STRANGERS_H
+
+#include "gc/thread.h"
+
+/* The runner, with the registry's lock, when all that are registered have stopped: gives a block to each thread of the
+ * process that has none and takes our signal. Returns how many are new. errno is kept. */
+unsigned tri_strangers_adopt(void);
+/* The same caller, before a stranger is signalled: its signals are blocked, so it would not answer. */
+bool tri_strangers_is_deaf(const struct tri_thread *t);
+/* In the handler of the stop signal: the calling thread's block if it is a stranger, or NULL. Touches no thread-local
+ * storage: a stranger may share another thread's. */
+struct tri_thread *tri_strangers_self(void);
+/* Under the registry's lock: the block goes. */
+void tri_strangers_drop(const struct tri_thread *t);
+
+#endif

@@ -1,0 +1,40 @@
+/* System calls without the C library: nothing of the calling thread's local storage is touched, errno included. */
+#ifndef TRI_INTERNAL_RAWCALL_H
+#define TRI_INTERNAL_RAWCALL_H
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+#include "internal/atomic.h"
+#include "internal/base.h"
+
+/* The kernel's result: errors are small negative numbers. */
+TRI_INLINE long tri_raw_call(long number, long a, long b, long c, long d) {
+#if defined(__x86_64__)
+  long result;
+  register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall" : "=a"(result) : "0"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long x8 __asm__("x8") = number;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return x0;
+#else
+#error "unknown architecture"
+#endif
+}
+
+/* As tri_futex_wait and tri_futex_wake. */
+TRI_INLINE void tri_raw_futex_wait(tri_aint *word, unsigned expected) {
+  tri_raw_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, expected, 0);
+}
+
+TRI_INLINE void tri_raw_futex_wake(tri_aint *word, int count) {
+  tri_raw_call(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0);
+}
+
+#endif
