@@ -228,9 +228,13 @@ static void pause_ns(uint64_t ns) {
   tri_futex_wait(&never, 0, ns);
 }
 
+static bool is_missing(const struct tri_thread *t, unsigned request) {
+  return t != tri_self && tri_int_load_acq(&t->acked_stop) != request && t->excused_stop != request;
+}
+
 static void report_slow(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
-    if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request)
+    if (is_missing(t, request))
       tri_warn(
           "stopping the world has taken over five seconds; thread %d has not stopped (%s); waiting on", t->tid,
           tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
@@ -248,8 +252,7 @@ static unsigned reap_dead(unsigned request) {
   unsigned n = 0;
   for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
     next = t->next;
-    if (t == tri_self || tri_int_load_acq(&t->acked_stop) == request) continue;
-    if (!tri_thread_is_dead(t)) continue;
+    if (!is_missing(t, request) || !tri_thread_is_dead(t)) continue;
     tri_thread_reap(t);
     n++;
   }
@@ -262,7 +265,7 @@ static unsigned chase_leaving(unsigned request, bool again, bool *ret_some) {
   *ret_some = false;
   for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
     next = t->next;
-    if (t == tri_self || !tri_int_load_acq(&t->leaving) || tri_int_load_acq(&t->acked_stop) == request) continue;
+    if (!is_missing(t, request) || !tri_int_load_acq(&t->leaving)) continue;
     if (tri_thread_is_dead(t)) {
       tri_thread_reap(t);
       n++;
@@ -276,13 +279,13 @@ static unsigned chase_leaving(unsigned request, bool again, bool *ret_some) {
 
 static bool all_parked(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
-    if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request) return false;
+    if (is_missing(t, request)) return false;
   return true;
 }
 
 static bool only_leaving_missing(unsigned request) {
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
-    if (t != tri_self && tri_int_load_acq(&t->acked_stop) != request && !tri_int_load_acq(&t->leaving)) return false;
+    if (is_missing(t, request) && !tri_int_load_acq(&t->leaving)) return false;
   return true;
 }
 
@@ -313,7 +316,7 @@ static bool all_ack_while_it_gives_way(unsigned wanted, unsigned request) {
 
 /* Some thread may hold a lock until the world runs, and another wait for it. */
 static bool is_suspicious(unsigned request, bool leaving) {
-  return tri_thread_some_wait_to_register() || (leaving && only_leaving_missing(request));
+  return tri_thread_number_waiting() > 0 || (leaving && only_leaving_missing(request));
 }
 
 /* before_ns: what the stop has taken so far. False: some thread does not answer, perhaps because it waits for one
@@ -373,13 +376,20 @@ uint64_t tri_start_world(void) {
   return now;
 }
 
-/* False: it is stopped, or counts as stopped, or was dead and is reaped. */
+/* False: it is stopped, or counts as stopped, or was dead and is reaped. A stranger that has blocked its signals is not
+ * waited for: it may run on, until it takes the signal and parks before anything else of the program's. */
 static bool will_answer(struct tri_thread *t, unsigned request) {
   tri_int_store_rel(&t->stop_request, request);
   TRI_RACE_POINT(REQUESTED);
-  if (tri_region_hold(t) || (t->stranger && tri_strangers_is_deaf(t) && !tri_thread_is_dead(t))) {
+  if (tri_region_hold(t)) {
     tri_int_store_rel(&t->acked_stop, request);
     return false;
+  }
+  if (t->stranger && t->unheard) {
+    enum tri_stranger_hears hears = tri_strangers_hears(t);
+    if (hears == TRI_STRANGER_DEAF) t->excused_stop = request;
+    if (hears != TRI_STRANGER_HEARD) return hears == TRI_STRANGER_WILL_HEAR;
+    t->unheard = false;
   }
   TRI_RACE_POINT(SIGNALS);
   if (send_stop(t)) return true;
@@ -410,12 +420,18 @@ static bool stop_all(uint64_t before_ns) {
   return true;
 }
 
+/* Our signal is on its way to these, and one is enough: they queue up. */
+static void note_unheard(unsigned request) {
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t->stranger && is_missing(t, request)) t->unheard = true;
+}
+
 /* Returns how long they could. */
 static uint64_t let_all_run(uint64_t stop_ns) {
   enum { LOOKS = 100 };
   uint64_t start = tri_start_world();
   pause_ns(tri_max(PAUSE_NS, stop_ns / 8));
-  for (int i = 0; i < LOOKS && tri_thread_some_wait_to_register(); i++) pause_ns(1000 * 1000);
+  for (int i = 0; i < LOOKS && tri_thread_number_waiting() > 0; i++) pause_ns(1000 * 1000);
   runner_mask = tri_thread_take_registry();
   return tri_now_ns() - start;
 }
@@ -426,6 +442,7 @@ uint64_t tri_stop_world(void) {
   runner_mask = tri_thread_take_registry();
   while (!stop_all(tri_now_ns() - start)) {
     report_if_due(tri_int_load_rlx(&epoch));
+    note_unheard(tri_int_load_rlx(&epoch));
     ran_ns += let_all_run(tri_now_ns() - start);
   }
   if (tri_thread_is_registered(tri_self)) tri_stop_note_alternate_stack(tri_self);

@@ -33,7 +33,7 @@
 #include "internal/check.h"
 #include "internal/rawcall.h"
 
-enum { MOST = 64, BUFFER = 4096, ASK_AGAIN = 64 };
+enum { MOST = 256, BUFFER = 4096, ASK_AGAIN = 64 };
 
 static struct {
   tri_aint tid; /* 0: free */
@@ -105,24 +105,33 @@ static uint64_t hex(const char *p) {
   }
 }
 
-/* Dead ones, too. */
-static bool does_not_listen(int tid) {
+/* "" of a thread that is dead. */
+static const char *read_status(int tid) {
   static char status[BUFFER];
   int fd = open_status(tid);
-  if (fd < 0) return true;
-  long n = syscall(SYS_read, fd, status, sizeof status - 1);
-  syscall(SYS_close, fd);
+  long n = fd >= 0 ? syscall(SYS_read, fd, status, sizeof status - 1) : 0;
+  if (fd >= 0) syscall(SYS_close, fd);
   status[n > 0 ? n : 0] = 0;
-  const char *state = strstr(status, "\nState:\t"), *blocked = strstr(status, "\nSigBlk:\t");
-  if (!state || !blocked || state[8] == 'Z' || state[8] == 'X') return true;
-  return hex(blocked + 9) >> (tri_stop_signal() - 1) & 1;
+  return status;
 }
 
-bool tri_strangers_is_deaf(const struct tri_thread *t) {
+/* Our signal is in that set of signals: "\nSigBlk:\t", "\nSigPnd:\t". */
+static bool is_in(const char *status, const char *name) {
+  const char *set = strstr(status, name);
+  return set && hex(set + strlen(name)) >> (tri_stop_signal() - 1) & 1;
+}
+
+static bool does_not_listen(int tid) {
+  const char *status = read_status(tid), *state = strstr(status, "\nState:\t");
+  return !state || state[8] == 'Z' || state[8] == 'X' || !strstr(status, "\nSigBlk:\t") || is_in(status, "\nSigBlk:\t");
+}
+
+enum tri_stranger_hears tri_strangers_hears(const struct tri_thread *t) {
   int saved_errno = errno;
-  bool is = does_not_listen(t->tid);
+  const char *status = read_status(t->tid);
   errno = saved_errno;
-  return is;
+  if (!is_in(status, "\nSigPnd:\t")) return TRI_STRANGER_HEARD;
+  return is_in(status, "\nSigBlk:\t") ? TRI_STRANGER_DEAF : TRI_STRANGER_WILL_HEAR;
 }
 
 /* The directory is in the order in which threads were made, and so is the registry, mostly, from its end. */
@@ -150,7 +159,7 @@ static int number(const char *p) {
 }
 
 static unsigned look_at(struct tri_thread *oldest, int tid, int own) {
-  if (tid == 0 || tid == own || is_known(oldest, tid)) return 0;
+  if (tid == 0 || tid == own || is_known(oldest, tid) || tri_thread_waits_to_register(tid)) return 0;
   if (!tri_worker_has_tid(tid) && !does_not_listen(tid) && adopt(tid)) return 1;
   if (ndeaf < MOST) deaf[ndeaf] = tid;
   ndeaf++;
@@ -175,7 +184,17 @@ static unsigned read_tasks(int fd) {
   return found;
 }
 
+/* Not that of another namespace, which has other numbers. "PID/task/TID" */
+static bool has_our_numbers(void) {
+  char link[40];
+  long n = syscall(SYS_readlinkat, AT_FDCWD, "/proc/thread-self", link, sizeof link - 1);
+  link[n > 0 ? n : 0] = 0;
+  const char *task = strstr(link, "/task/");
+  return task && number(link) == getpid() && number(task + 6) == (int)syscall(SYS_gettid);
+}
+
 static unsigned look_for_strangers(void) {
+  if (!has_our_numbers()) return 0;
   int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
   unsigned found = read_tasks(fd);
@@ -208,8 +227,9 @@ static bool is_time_to_look(void) {
 
 unsigned tri_strangers_adopt(void) {
   int saved_errno = errno;
+  unsigned waiting = tri_thread_number_waiting(); /* before they are counted */
   unsigned n = number_of_threads(), found = 0;
-  if (n > 0 && (n != known() || is_time_to_look())) found = look_for_strangers();
+  if (n > 0 && (n != known() + waiting || is_time_to_look())) found = look_for_strangers();
   errno = saved_errno;
   return found;
 }

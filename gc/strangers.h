@@ -7,8 +7,10 @@
 /* The runner, with the registry's lock, when all that are registered have stopped: gives a block to each thread of the
  * process that has none and takes our signal. Returns how many are new. errno is kept. */
 unsigned tri_strangers_adopt(void);
-/* The same caller, before a stranger is signalled: its signals are blocked, so it would not answer. */
-bool tri_strangers_is_deaf(const struct tri_thread *t);
+/* The same caller, of a stranger that has not answered a signal yet: whether it has taken it meanwhile (or is dead), is
+ * about to, or has blocked it. */
+enum tri_stranger_hears { TRI_STRANGER_HEARD, TRI_STRANGER_WILL_HEAR, TRI_STRANGER_DEAF };
+enum tri_stranger_hears tri_strangers_hears(const struct tri_thread *t);
 /* In the handler of the stop signal: the calling thread's block if it is a stranger, or NULL. Touches no thread-local
  * storage: a stranger may share another thread's. */
 struct tri_thread *tri_strangers_self(void);

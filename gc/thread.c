@@ -50,7 +50,7 @@ struct tri_lock tri_registry_lock = TRI_LOCK_INIT(TRI_RANK_REGISTRY);
 
 static struct tri_thread *threads; /* guarded by tri_registry_lock */
 static struct tri_fixalloc thread_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_thread));
-enum { REAP_STEP = 32 };
+enum { REAP_STEP = 32, ANNOUNCED = 256 };
 static unsigned nleaving, reap_at = REAP_STEP; /* guarded by tri_registry_lock */
 static pthread_key_t exit_key;
 static tri_aint exit_key_state; /* 0 none, 1 ready, 2 refused */
@@ -140,7 +140,8 @@ static void init_block(struct tri_thread *t, int tid) {
   t->tid = tid;
   t->stack_lo = t->stack_hi = t->sp = t->alt_base = 0;
   t->thread_pointer = t->struct_pthread = 0;
-  t->self_stack = t->alt_stack = t->stranger = false;
+  t->self_stack = t->alt_stack = t->stranger = t->unheard = false;
+  t->excused_stop = 0;
   t->barrier = NULL;
   tri_int_store_rlx(&t->in_runtime, 0);
   tri_int_store_rlx(&t->stop_pending, 0);
@@ -208,10 +209,32 @@ static void reap_left(void) {
   reap_at = still * 2 + REAP_STEP;
 }
 
-static tri_aint waiting; /* so many threads, for the lock, in order to register */
+/* Those that wait for the lock in order to register, with the program's handlers kept off: they are no strangers to a
+ * stop, though not in the list. Where there are more than entries, some are taken for such. */
+static struct announced { tri_aint tid; /* 0: free */ } announced[ANNOUNCED];
+static tri_aint waiting; /* so many threads */
 
-bool tri_thread_some_wait_to_register(void) {
-  return tri_int_load_acq(&waiting) != 0;
+static struct announced *announce(void) {
+  unsigned tid = (unsigned)syscall(SYS_gettid);
+  tri_int_fetch_add_acq_rel(&waiting, 1);
+  for (unsigned i = 0; i < ANNOUNCED; i++)
+    if (tri_int_cas_acq_rel(&announced[(tid + i) % ANNOUNCED].tid, 0, tid)) return &announced[(tid + i) % ANNOUNCED];
+  return NULL;
+}
+
+static void retract(struct announced *mine) {
+  if (mine) tri_int_store_rel(&mine->tid, 0);
+  tri_int_fetch_add_acq_rel(&waiting, -1u);
+}
+
+unsigned tri_thread_number_waiting(void) {
+  return tri_int_load_acq(&waiting);
+}
+
+bool tri_thread_waits_to_register(int tid) {
+  for (unsigned i = 0; i < ANNOUNCED; i++)
+    if (tri_int_load_acq(&announced[((unsigned)tid + i) % ANNOUNCED].tid) == (unsigned)tid) return true;
+  return false;
 }
 
 /* The longer the more often the lock was not to be had: who waits anew waits behind others. */
@@ -219,9 +242,9 @@ static uint64_t take_registry(bool to_register) {
   enum { MOST_WAITS = 50 };
   for (unsigned waits = 1;; waits = tri_min(waits * 2, MOST_WAITS)) {
     uint64_t mask = tri_signals_keep_off();
-    tri_int_fetch_add_acq_rel(&waiting, to_register);
+    struct announced *mine = to_register ? announce() : NULL;
     bool taken = tri_lock_acquire_within(&tri_registry_lock, TRI_HANDLERS_WAIT_NS * waits);
-    tri_int_fetch_add_acq_rel(&waiting, -(unsigned)to_register);
+    if (to_register) retract(mine);
     if (taken) return mask;
     tri_signals_let_in(mask);
   }
@@ -362,6 +385,7 @@ void tri_thread_reap(struct tri_thread *t) {
 bool tri_thread_after_fork(void) {
   bool inside = false;
   tri_int_store_rlx(&waiting, 0);
+  memset(announced, 0, sizeof announced);
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
     if (t == tri_self) continue;

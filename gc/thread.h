@@ -41,9 +41,11 @@ struct tri_thread {
   uintptr_t stack_lo, stack_hi;
   uintptr_t thread_pointer, struct_pthread; /* of the C library; see gc/tls.c */
   int tid;
-  bool stranger;    /* gc/strangers.c; constant */
-  tri_aint leaving; /* 1: may be past its last destructor; stopped like any other, and reaped when it is dead */
-  bool self_stack;  /* the main thread: its stack is the mapping named [stack] */
+  bool stranger;         /* gc/strangers.c; constant */
+  bool unheard;          /* a stranger that has not answered a signal; it and excused_stop are the runner's */
+  unsigned excused_stop; /* that it is not waited for */
+  tri_aint leaving;      /* 1: may be past its last destructor; stopped like any other, and reaped when it is dead */
+  bool self_stack;       /* the main thread: its stack is the mapping named [stack] */
   struct tri_thread *next, *prev; /* registry list; guarded by the registry's lock */
   struct tri_barrier *barrier;    /* its tri_barrier_self */
   /* What it had published when signal handlers of the program interrupted it: a ring of the latest, never cleared. */
@@ -87,8 +89,10 @@ struct tri_thread *tri_thread_first(void);
 struct tri_thread *tri_thread_register_self(void);
 /* The same for a thread that frees without having allocated, perhaps past its last key destructor. */
 void tri_thread_adopt_self(void);
-/* Some thread waits for the registry's lock to register, perhaps with a lock of the program's in its hands. */
-bool tri_thread_some_wait_to_register(void);
+/* So many threads wait for the registry's lock to register, perhaps with a lock of the program's in their hands; this
+ * one does. Nothing of the program's runs on them. */
+unsigned tri_thread_number_waiting(void);
+bool tri_thread_waits_to_register(int tid);
 /* Under the lock: a block for another thread, which does not know of it. NULL without memory. */
 struct tri_thread *tri_thread_adopt(int tid);
 /* Tells the registry the bounds of the calling thread's stack. */

@@ -1,8 +1,8 @@
 /*
  * Threads that the library was never told of: made by a raw clone, with the thread-local storage of who made them, or
  * by the C library's pthread_create behind ours. Each has an object that nothing but one of its registers knows, while
- * collections run. One has all signals blocked: nobody waits for it. They come and go, and errno of who shares its
- * thread-local storage with them stays as it is.
+ * collections run. Some have all signals blocked, always or now and then: nobody waits for them. They come and go, and
+ * errno of who shares its thread-local storage with them stays as it is.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -61,6 +61,18 @@ static int deaf(void *unused) {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
   atomic_store(&holds, 1);
   while (!atomic_load(&let_go)) syscall(SYS_sched_yield);
+  return 0;
+}
+
+/* It takes them now and then. */
+static int hard_of_hearing(void *unused) {
+  unsigned long all = ~0UL, none = 0;
+  atomic_store(&holds, 1);
+  while (!atomic_load(&let_go)) {
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    for (int i = 0; i < 100; i++) syscall(SYS_sched_yield);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+  }
   return 0;
 }
 
@@ -124,6 +136,7 @@ int main(void) {
     with_unseen(create);
     CHECK(!atomic_load(&lost), "round %d: the object of an unseen thread was reclaimed", i);
     if (i % 8 == 0) with_cloned(deaf, stack);
+    if (i % 8 == 4) with_cloned(hard_of_hearing, stack);
   }
   CHECK(now() - start < LONGEST_NS, "somebody waited for a thread that takes no signals");
   puts("ok");
