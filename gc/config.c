@@ -123,6 +123,11 @@ static bool set_period(struct tri_config *c, struct tri_slice v) {
 }
 
 /* The value was taken over by find_strict; here it is only judged. */
+static bool set_strangers(struct tri_config *c, struct tri_slice v) {
+  c->strangers = tri_slice_is(v, "on");
+  return c->strangers || tri_slice_is(v, "off");
+}
+
 static bool set_strict(struct tri_config *c, struct tri_slice v) {
   return tri_slice_is(v, "1") || tri_slice_is(v, "0");
 }
@@ -143,6 +148,7 @@ static const struct key {
     {"period", set_period, "seconds", "using 120"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
     {"stats", set_stats, "on, off", "using on"},
+    {"strangers", set_strangers, "on, off", "using off"},
     {"strict", set_strict, "0, 1", "using 0"},
     {"stress", set_stress, SIZES, "using no stress"},
 };
@@ -158,12 +164,11 @@ static void apply_tricolor(struct tri_config *c, struct tri_slice setting) {
   struct tri_slice name = tri_slice_cut(&value, '=');
   const struct key *k = name.n < setting.n ? find_key(name) : NULL;
   if (!k) {
-    reject(
-        c, "TRICOLOR", setting,
-        "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, "
-        "stacks=snapshot/together/ragged, cgroups=DIR, log=FILE, period=SECONDS, signal=N, stats=on/off, strict=0/1, "
-        "stress=SIZE",
-        "ignoring it");
+    reject(c, "TRICOLOR", setting,
+           "ballast=SIZE, collect=on/off, free=now/ignore, barrier=auto/page/hybrid/stw, "
+           "stacks=snapshot/together/ragged, cgroups=DIR, log=FILE, period=SECONDS, signal=N, stats=on/off, "
+           "strangers=on/off, strict=0/1, stress=SIZE",
+           "ignoring it");
   } else if (!k->set(c, value)) {
     char where[32];
     tri_format(where, sizeof(where), "TRICOLOR=%s", k->name);

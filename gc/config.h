@@ -27,6 +27,7 @@ struct tri_config {
   int period_seconds; /* a cycle after so long without one; 0: never */
   int signal;         /* that stops threads; 0: choose */
   bool stats_page;    /* figures for other processes */
+  bool strangers;     /* threads that nobody told of are looked for */
   bool strict;
   size_t stress_bytes; /* collect each time so many bytes were allocated; 0: off */
   enum tri_barrier_request barrier;

@@ -29,6 +29,7 @@
 #include "gc/fork.h"
 #include "gc/heap.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 #include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/state.h"
@@ -119,6 +120,7 @@ static void apply_settings(void) {
   tri_collector_set_stress(config.collect ? config.stress_bytes : 0);
   reserve_ballast();
   tri_stop_init(config.signal);
+  tri_strangers_init(config.strangers && tri_malloc_mode);
   tri_fork_init();
   if (config.gctrace > 0) first_line();
   tri_cycle_init(&config, tri_malloc_mode);

@@ -376,6 +376,15 @@ uint64_t tri_start_world(void) {
   return now;
 }
 
+/* Not when one is on its way, nor when the stranger runs this: it shares our thread-local storage. */
+static bool needs_signal(struct tri_thread *stranger, unsigned request) {
+  bool is_runner = stranger->tid == (int)syscall(SYS_gettid);
+  enum tri_stranger_hears hears = stranger->unheard ? tri_strangers_hears(stranger) : TRI_STRANGER_HEARD;
+  if (is_runner || hears == TRI_STRANGER_DEAF) stranger->excused_stop = request;
+  if (hears == TRI_STRANGER_HEARD) stranger->unheard = false;
+  return !is_runner && hears == TRI_STRANGER_HEARD;
+}
+
 /* False: it is stopped, or counts as stopped, or was dead and is reaped. A stranger that has blocked its signals is not
  * waited for: it may run on, until it takes the signal and parks before anything else of the program's. */
 static bool will_answer(struct tri_thread *t, unsigned request) {
@@ -385,12 +394,7 @@ static bool will_answer(struct tri_thread *t, unsigned request) {
     tri_int_store_rel(&t->acked_stop, request);
     return false;
   }
-  if (t->stranger && t->unheard) {
-    enum tri_stranger_hears hears = tri_strangers_hears(t);
-    if (hears == TRI_STRANGER_DEAF) t->excused_stop = request;
-    if (hears != TRI_STRANGER_HEARD) return hears == TRI_STRANGER_WILL_HEAR;
-    t->unheard = false;
-  }
+  if (t->stranger && !needs_signal(t, request)) return t->excused_stop != request;
   TRI_RACE_POINT(SIGNALS);
   if (send_stop(t)) return true;
   tri_thread_reap(t);
@@ -416,7 +420,7 @@ static bool stop_all(uint64_t before_ns) {
   do {
     unsigned before = tri_int_load_acq(&acks);
     if (!wait_for_acks(before + ask_all(request), request, before_ns)) return false;
-  } while (tri_malloc_mode && tri_strangers_adopt() > 0);
+  } while (tri_strangers_adopt() > 0);
   return true;
 }
 

@@ -6,10 +6,13 @@
  *     -> each that is unknown and takes our signal gets a block -> signalled, parks in the handler, its stack is
  * scanned
  *
- * The number of links of /proc/self/task tells the number of threads in one call. Only where it is not what it was is
- * the directory read; and now and then where some were deaf (signals blocked: markers, helpers of the C library and the
- * kernel's, threads that are just being made), since they may listen by now. Nobody else runs meanwhile, so nobody sees
- * the descriptor.
+ * The number of links of /proc/self/task tells the number of threads in one call. Only where it is not what it should
+ * be is the directory read, and where one that was deaf (signals blocked: helpers of the C library and the kernel's,
+ * threads that are just being made) listens by now or is gone. The program's threads do not see the descriptor: they
+ * are stopped.
+ *
+ * Off unless asked for (TRICOLOR=strangers=on): a thread that is not registered may hold a lock of the runtime's
+ * (gc/epoll.c), may have a stack too small for a signal, or may be within a call of ours on another's local storage.
  *
  * A stranger's block is in the registry (so all that walks it sees its stack), without anything in thread-local storage
  * [barrier NULL], and here in a table that its handler reads: a stranger may share the thread-local storage of the
@@ -33,7 +36,7 @@
 #include "internal/check.h"
 #include "internal/rawcall.h"
 
-enum { MOST = 256, BUFFER = 4096, ASK_AGAIN = 64 };
+enum { MOST = 256, BUFFER = 4096, ASKED = 8 };
 
 static struct {
   tri_aint tid; /* 0: free */
@@ -42,7 +45,8 @@ static struct {
 static tri_aint used; /* so many entries were ever used */
 /* Unknown ones that did not listen at the last look, and how many times it was asked since. The runner's. */
 static int deaf[MOST];
-static unsigned ndeaf, asked;
+static unsigned ndeaf, next_deaf;
+static bool wanted;               /* constant */
 static struct tri_thread *cursor; /* of a look */
 
 struct tri_thread *tri_strangers_self(void) {
@@ -160,7 +164,8 @@ static int number(const char *p) {
 
 static unsigned look_at(struct tri_thread *oldest, int tid, int own) {
   if (tid == 0 || tid == own || is_known(oldest, tid) || tri_thread_waits_to_register(tid)) return 0;
-  if (!tri_worker_has_tid(tid) && !does_not_listen(tid) && adopt(tid)) return 1;
+  if (tri_worker_has_tid(tid)) return 0;
+  if (!does_not_listen(tid) && adopt(tid)) return 1;
   if (ndeaf < MOST) deaf[ndeaf] = tid;
   ndeaf++;
   return 0;
@@ -199,12 +204,11 @@ static unsigned look_for_strangers(void) {
   if (fd < 0) return 0;
   unsigned found = read_tasks(fd);
   syscall(SYS_close, fd);
-  asked = 0;
   return found;
 }
 
 static unsigned known(void) {
-  unsigned n = ndeaf + !tri_thread_is_registered(tri_self);
+  unsigned n = ndeaf + tri_worker_markers() + !tri_thread_is_registered(tri_self);
   for (struct tri_thread *t = tri_thread_first(); t; t = t->next) n++;
   return n;
 }
@@ -217,19 +221,26 @@ static unsigned number_of_threads(void) {
 }
 
 /* The registered ones live: they have just answered. If the others do, too, and are as many as there should be, they
- * are the same. */
-static bool is_time_to_look(void) {
-  if (ndeaf > MOST || (ndeaf > 0 && ++asked >= ASK_AGAIN)) return true;
+ * are the same. Some of them may listen by now: a few are asked each time. */
+static bool one_has_changed(void) {
+  if (ndeaf > MOST) return true;
   for (unsigned i = 0; i < ndeaf; i++)
     if (syscall(SYS_tgkill, getpid(), deaf[i], 0) != 0) return true;
+  for (unsigned i = 0; i < ASKED && i < ndeaf; i++)
+    if (!does_not_listen(deaf[next_deaf++ % ndeaf])) return true;
   return false;
 }
 
+void tri_strangers_init(bool on) {
+  wanted = on;
+}
+
 unsigned tri_strangers_adopt(void) {
+  if (!wanted) return 0;
   int saved_errno = errno;
   unsigned waiting = tri_thread_number_waiting(); /* before they are counted */
   unsigned n = number_of_threads(), found = 0;
-  if (n > 0 && (n != known() + waiting || is_time_to_look())) found = look_for_strangers();
+  if (n > 0 && (n != known() + waiting || one_has_changed())) found = look_for_strangers();
   errno = saved_errno;
   return found;
 }

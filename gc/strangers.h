@@ -4,6 +4,8 @@
 
 #include "gc/thread.h"
 
+/* False: nobody is looked for. Called once. */
+void tri_strangers_init(bool wanted);
 /* The runner, with the registry's lock, when all that are registered have stopped: gives a block to each thread of the
  * process that has none and takes our signal. Returns how many are new. errno is kept. */
 unsigned tri_strangers_adopt(void);

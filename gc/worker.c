@@ -105,11 +105,15 @@ bool tri_worker_has_tid(int tid) {
   return false;
 }
 
+unsigned tri_worker_markers(void) {
+  return nworkers;
+}
+
 TRI_NOINLINE static void *thread_main(void *thread) {
   struct worker_thread *w = thread;
+  block_stop_signal();
   tri_int_store_rel(&w->tid, (unsigned)syscall(SYS_gettid));
   tri_futex_wake(&w->tid, 1);
-  block_stop_signal();
   uintptr_t frame = tri_align_down((uintptr_t)__builtin_frame_address(0) - 256, 64);
   tri_ownmap_add(w->stack, frame - (uintptr_t)w->stack);
   prctl(PR_SET_NAME, "tricolor");
@@ -149,8 +153,7 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg) {
   bool ok = create_blocked(w, &attr) == 0;
   pthread_attr_destroy(&attr);
   if (!ok) tri_int_store_rel(&w->running, 0);
-  while (ok && tri_int_load_acq(&w->tid) == 0)
-    tri_futex_wait(&w->tid, 0, 0); /* or a stop would take it for a stranger */
+  while (ok && tri_int_load_acq(&w->tid) == 0) tri_futex_wait(&w->tid, 0, 0); /* no stop must take it for a stranger */
   return ok;
 }
 

@@ -12,6 +12,8 @@ enum { TRI_MAX_MARKERS = 32 };
 bool tri_worker_spawn(void (*fn)(void *), void *arg);
 /* The system has given this number to a thread of the runtime's. */
 bool tri_worker_has_tid(int tid);
+/* So many markers, which do not register, live beside the runner. Under the cycle lock. */
+unsigned tri_worker_markers(void);
 
 /* Memory of the stacks of such threads. Any thread. */
 uint64_t tri_worker_stack_bytes(void);
