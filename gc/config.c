@@ -122,12 +122,12 @@ static bool set_period(struct tri_config *c, struct tri_slice v) {
   return ok;
 }
 
-/* The value was taken over by find_strict; here it is only judged. */
 static bool set_strangers(struct tri_config *c, struct tri_slice v) {
   c->strangers = tri_slice_is(v, "on");
   return c->strangers || tri_slice_is(v, "off");
 }
 
+/* The value was taken over by find_strict; here it is only judged. */
 static bool set_strict(struct tri_config *c, struct tri_slice v) {
   return tri_slice_is(v, "1") || tri_slice_is(v, "0");
 }

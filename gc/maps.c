@@ -12,24 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READ_BUFFER = 1 << 16 };
+#include "gc/parse.h"
 
-static bool parse_hex(const char **p, uintptr_t *ret) {
-  uintptr_t v = 0;
-  const char *start = *p;
-  for (;; (*p)++) {
-    char c = **p;
-    if (c >= '0' && c <= '9') {
-      v = v * 16 + (uintptr_t)(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-      v = v * 16 + (uintptr_t)(c - 'a' + 10);
-    } else {
-      break;
-    }
-  }
-  *ret = v;
-  return *p != start;
-}
+enum { READ_BUFFER = 1 << 16 };
 
 static bool starts_with(const char *s, const char *prefix) {
   return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -48,7 +33,7 @@ static void classify(struct tri_mapping *m, const char *path) {
 /* "lo-hi rwxp offset dev inode   path" */
 static bool parse_line(const char *p, struct tri_mapping *m) {
   memset(m, 0, sizeof *m);
-  if (!parse_hex(&p, &m->lo) || *p++ != '-' || !parse_hex(&p, &m->hi) || *p++ != ' ') return false;
+  if (!tri_parse_hex(&p, &m->lo) || *p++ != '-' || !tri_parse_hex(&p, &m->hi) || *p++ != ' ') return false;
   if (strnlen(p, 5) < 5) return false;
   m->readable = p[0] == 'r';
   m->writable = p[1] == 'w';

@@ -95,3 +95,20 @@ bool tri_parse_gogc(struct tri_slice s, int *percent) {
   *percent = v < 0 ? -1 : v;
   return true;
 }
+
+bool tri_parse_hex(const char **p, uintptr_t *ret) {
+  uintptr_t v = 0;
+  const char *start = *p;
+  for (;; (*p)++) {
+    char c = **p;
+    if (c >= '0' && c <= '9') {
+      v = v * 16 + (uintptr_t)(c - '0');
+    } else if (c >= 'a' && c <= 'f') {
+      v = v * 16 + (uintptr_t)(c - 'a' + 10);
+    } else {
+      break;
+    }
+  }
+  *ret = v;
+  return *p != start;
+}

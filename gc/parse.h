@@ -22,5 +22,7 @@ bool tri_parse_size(struct tri_slice s, uint64_t *out);
 bool tri_parse_limit(struct tri_slice s, uint64_t *bytes, bool *is_auto);
 /* GOGC: "off" or a 32-bit percentage; off and negative values give -1. */
 bool tri_parse_gogc(struct tri_slice s, int *percent);
+/* Lower-case digits of /proc's files; *p moves behind them. False: there is none. */
+bool tri_parse_hex(const char **p, uintptr_t *ret);
 
 #endif

@@ -59,7 +59,7 @@ static void shade_words(struct tri_shader *s, uintptr_t lo, uintptr_t hi) {
 }
 
 /* Counts once, whoever else says so. */
-static void done(struct tri_thread *t) {
+void tri_scanstack_drop(struct tri_thread *t) {
   if (tri_int_exchange_acq_rel(&t->scan, TRI_SCAN_NONE) == TRI_SCAN_NONE) return;
   tri_int_fetch_add_acq_rel(&left, -1u);
   tri_futex_wake(&left, 1);
@@ -74,7 +74,7 @@ static void scan(struct tri_thread *t, uintptr_t sp) {
     shade_words(&t->shader, own->tls_lo, own->tls_hi);
     tri_shade_put_up(&t->shader);
   }
-  done(t);
+  tri_scanstack_drop(t);
 }
 
 void tri_scanstack_self(struct tri_thread *t, uintptr_t sp) {
@@ -111,10 +111,6 @@ bool tri_scanstack_strayed(void) {
   return tri_int_exchange_acq_rel(&strayed, 0) != 0;
 }
 
-void tri_scanstack_drop(struct tri_thread *t) {
-  done(t);
-}
-
 /* The user's queue of pending signals may be full (RLIMIT_SIGPENDING): then the thread is told again the next time. */
 static void tell(struct tri_thread *t) {
   if (!tri_int_cas_acq_rel(&t->scan, TRI_SCAN_LATER, TRI_SCAN_DUE)) return;
@@ -125,7 +121,7 @@ static void tell(struct tri_thread *t) {
     tri_region_release(t);
   } else if (syscall(SYS_tgkill, getpid(), t->tid, tri_stop_signal()) != 0) {
     if (errno == ESRCH) {
-      done(t);
+      tri_scanstack_drop(t);
     } else {
       tri_int_cas_acq_rel(&t->scan, TRI_SCAN_DUE, TRI_SCAN_LATER);
     }

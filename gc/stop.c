@@ -5,7 +5,7 @@
  *   runner:  lock registry -> request = ++epoch, tgkill each -> wait for acks ........ resumed = epoch, wake all
  *   thread:  handler: outside the runtime -> sp, ack -> wait until resumed >= request -> return
  *                     inside the runtime  -> stop_pending = 1 -> return; on the way out: tri_stop_self -> as above
- *   strangers, in malloc mode: looked for when all others have parked (gc/strangers.c)
+ *   strangers, where that is asked for: looked for when all others have parked (gc/strangers.c)
  *   asleep in a safe region (gc/region.c): not signalled, counts as parked, held there until the stop ends
  *   where a scan of its own stack is due (gc/scanstack.c), the thread does that before it goes on; the signal alone
  *   asks for no more
@@ -46,7 +46,6 @@
 #include "gc/cycle.h"
 #include "gc/real.h"
 #include "gc/region.h"
-#include "gc/runtime.h"
 #include "gc/scanstack.h"
 #include "gc/signals.h"
 #include "gc/strangers.h"
@@ -414,6 +413,7 @@ static unsigned ask_all(unsigned request) {
 /* Under the registry lock. False: not all of them stopped, see wait_for_acks. */
 static bool stop_all(uint64_t before_ns) {
   unsigned request = tri_int_load_rlx(&epoch) + 1;
+  if (request == 0) request = 1; /* 0: who was never asked */
   tri_int_store_rel(&epoch, request);
   tri_int_store_rel(&awaited, 0);
   tri_int_store_rel(&acks, 0);

@@ -1,10 +1,9 @@
 /*
  * Strangers: threads made by a raw clone, or by the C library for itself behind pthread_create, which have neither
- * allocated nor freed yet. They move pointers like any other, so in malloc mode they are stopped, too.
+ * allocated nor freed yet. They move pointers like any other, so in malloc mode they can be stopped, too.
  *
  *   stop (gc/stop.c): all that are registered have parked -> tri_strangers_adopt: are there more threads than known?
- *     -> each that is unknown and takes our signal gets a block -> signalled, parks in the handler, its stack is
- * scanned
+ *     -> each that is unknown and takes our signal gets a block -> signalled, parks in the handler, and is scanned
  *
  * The number of links of /proc/self/task tells the number of threads in one call. Only where it is not what it should
  * be is the directory read, and where one that was deaf (signals blocked: helpers of the C library and the kernel's,
@@ -31,6 +30,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "gc/parse.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -43,7 +43,7 @@ static struct {
   struct tri_thread *block;
 } table[MOST];
 static tri_aint used; /* so many entries were ever used */
-/* Unknown ones that did not listen at the last look, and how many times it was asked since. The runner's. */
+/* The runner's: unknown ones that did not listen at the last look, and which of them is to be asked next. */
 static int deaf[MOST];
 static unsigned ndeaf, next_deaf;
 static bool wanted;               /* constant */
@@ -86,27 +86,10 @@ static bool adopt(int tid) {
   return true;
 }
 
-/* "/proc/self/task/TID/status" */
 static int open_status(int tid) {
-  char name[48] = "/proc/self/task/", digits[12];
-  size_t n = strlen(name), d = 0;
-  for (unsigned rest = (unsigned)tid; rest > 0 || d == 0; rest /= 10) digits[d++] = (char)('0' + rest % 10);
-  while (d > 0) name[n++] = digits[--d];
-  memcpy(name + n, "/status", sizeof "/status");
+  char name[48];
+  tri_format(name, sizeof name, "/proc/self/task/%d/status", tid);
   return (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
-}
-
-static uint64_t hex(const char *p) {
-  uint64_t v = 0;
-  for (;; p++) {
-    if (*p >= '0' && *p <= '9') {
-      v = v * 16 + (uint64_t)(*p - '0');
-    } else if (*p >= 'a' && *p <= 'f') {
-      v = v * 16 + (uint64_t)(*p - 'a' + 10);
-    } else {
-      return v;
-    }
-  }
 }
 
 /* "" of a thread that is dead. */
@@ -121,8 +104,11 @@ static const char *read_status(int tid) {
 
 /* Our signal is in that set of signals: "\nSigBlk:\t", "\nSigPnd:\t". */
 static bool is_in(const char *status, const char *name) {
-  const char *set = strstr(status, name);
-  return set && hex(set + strlen(name)) >> (tri_stop_signal() - 1) & 1;
+  const char *digits = strstr(status, name);
+  uintptr_t set;
+  if (!digits) return false;
+  digits += strlen(name);
+  return tri_parse_hex(&digits, &set) && set >> (tri_stop_signal() - 1) & 1;
 }
 
 static bool does_not_listen(int tid) {

@@ -61,7 +61,7 @@ int main(void) {
   enum { THREADS = sizeof work / sizeof work[0] };
   pthread_t threads[THREADS];
   for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, work[i], NULL) == 0, "pthread_create");
-  both_go_on_for(SECONDS, &waits, &strangers);
+  both_go_on_for(SECONDS, &waits, &strangers, false);
   atomic_store(&done, true);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   puts("ok");

@@ -127,12 +127,12 @@ int main(int argc, char **argv) {
   if (open_queue(&queue)) {
     CHECK(pthread_key_create(&at_end, free) == 0, "pthread_key_create");
     for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, work[i], NULL) == 0, "pthread_create");
-    both_go_on_for(1, &calls, &born);
+    both_go_on_for(1, &calls, &born, false);
     size_t before = rss_kib();
-    both_go_on_for(FIRST_SECONDS, &calls, &born);
+    both_go_on_for(FIRST_SECONDS, &calls, &born, false);
     CHECK(rss_kib() < before + MOST_GROWTH_KIB, "from %zu to %zu KiB", before, rss_kib());
     atomic_store(&leaking, true);
-    both_go_on_for(SECONDS, &calls, &born);
+    both_go_on_for(SECONDS, &calls, &born, false);
     atomic_store(&done, true);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
   } else {

@@ -84,7 +84,7 @@ int main(void) {
   pthread_t threads[THREADS];
   root = make_tree(DEPTH);
   for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, work[i], NULL) == 0, "pthread_create");
-  both_go_on_for(SECONDS, &setuids, &forks);
+  both_go_on_for(SECONDS, &setuids, &forks, true);
   atomic_store(&done, true);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   puts("ok");

@@ -97,7 +97,7 @@ int main(void) {
   for (intptr_t i = 0; i < STOPPED; i++)
     CHECK(pthread_create(&threads[i], NULL, i < MAKERS ? make_threads : forker, (void *)i) == 0, "pthread_create");
   CHECK(pthread_create(&threads[STOPPED], NULL, suspender, NULL) == 0, "pthread_create");
-  both_go_on_for(SECONDS, &suspensions, &forks);
+  both_go_on_for(SECONDS, &suspensions, &forks, false);
   atomic_store(&done, true);
   pthread_join(threads[STOPPED], NULL);
   for (int i = 0; i < STOPPED; i++) pthread_join(threads[i], NULL);

@@ -54,6 +54,45 @@ Test(lock, sleeper_is_woken_and_keeps_errno, .timeout = 20) {
   cr_assert_eq(seen, EXDEV);
 }
 
+static void *count_in_turns(void *arg) {
+  for (int i = 0; i < ROUNDS / 10; i++) {
+    while (!tri_lock_acquire_within(&lock, 20 * 1000)) *(unsigned long *)arg += 1;
+    unsigned long v = counter;
+    if (i % 64 == 0) usleep(50);
+    counter = v + 1;
+    tri_lock_release(&lock);
+  }
+  return arg;
+}
+
+/* Those that give up and those that wait for good lose no wake of each other's. */
+Test(lock, within_a_time_excludes_and_gives_up, .timeout = 60) {
+  pthread_t t[THREADS];
+  unsigned long given_up[THREADS] = {0};
+  for (int i = 0; i < THREADS; i++) pthread_create(&t[i], NULL, i % 2 ? count_in_turns : count, &given_up[i]);
+  for (int i = 0; i < THREADS; i++) pthread_join(t[i], NULL);
+  cr_assert_eq(counter, (unsigned long)THREADS / 2 * (ROUNDS + ROUNDS / 10));
+}
+
+static void *want_within(void *arg) {
+  uint64_t start = tri_now_ns();
+  bool taken = tri_lock_acquire_within(&lock, 5 * 1000 * 1000);
+  *(uint64_t *)arg = taken ? 0 : tri_now_ns() - start;
+  return NULL;
+}
+
+Test(lock, that_is_held_is_given_up_in_time, .timeout = 20) {
+  uint64_t waited = 0;
+  pthread_t t;
+  tri_lock_acquire(&lock);
+  pthread_create(&t, NULL, want_within, &waited);
+  pthread_join(t, NULL);
+  cr_assert_geq(waited, 5 * 1000 * 1000);
+  tri_lock_release(&lock);
+  cr_assert(tri_lock_acquire_within(&lock, 1));
+  tri_lock_release(&lock);
+}
+
 static void *try_it(void *arg) {
   *(bool *)arg = tri_lock_try(&lock);
   if (*(bool *)arg) tri_lock_release(&lock);
