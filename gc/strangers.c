@@ -36,7 +36,7 @@
 #include "internal/check.h"
 #include "internal/rawcall.h"
 
-enum { MOST = 256, BUFFER = 4096, ASKED = 8 };
+enum { MOST = 4096, BUFFER = 4096, ASKED = 8 };
 
 static struct {
   tri_aint tid; /* 0: free */

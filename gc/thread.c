@@ -50,7 +50,7 @@ struct tri_lock tri_registry_lock = TRI_LOCK_INIT(TRI_RANK_REGISTRY);
 
 static struct tri_thread *threads; /* guarded by tri_registry_lock */
 static struct tri_fixalloc thread_pool = TRI_FIXALLOC_INIT(sizeof(struct tri_thread));
-enum { REAP_STEP = 32, ANNOUNCED = 256 };
+enum { REAP_STEP = 32, ANNOUNCED = 4096 };
 static unsigned nleaving, reap_at = REAP_STEP; /* guarded by tri_registry_lock */
 static pthread_key_t exit_key;
 static tri_aint exit_key_state; /* 0 none, 1 ready, 2 refused */
@@ -232,7 +232,7 @@ unsigned tri_thread_number_waiting(void) {
 }
 
 bool tri_thread_waits_to_register(int tid) {
-  for (unsigned i = 0; i < ANNOUNCED; i++)
+  for (unsigned i = 0; i < ANNOUNCED && tri_thread_number_waiting() > 0; i++)
     if (tri_int_load_acq(&announced[((unsigned)tid + i) % ANNOUNCED].tid) == (unsigned)tid) return true;
   return false;
 }
@@ -384,8 +384,8 @@ void tri_thread_reap(struct tri_thread *t) {
 
 bool tri_thread_after_fork(void) {
   bool inside = false;
+  if (tri_int_load_rlx(&waiting) > 0) memset(announced, 0, sizeof announced);
   tri_int_store_rlx(&waiting, 0);
-  memset(announced, 0, sizeof announced);
   for (struct tri_thread *t = threads, *next; t; t = next) {
     next = t->next;
     if (t == tri_self) continue;
