@@ -29,6 +29,7 @@ void tri_config_init_defaults(struct tri_config *c) {
   c->gc_percent = DEFAULT_GOGC;
   c->collect = true;
   c->stats_page = true;
+  c->strangers = true;
   c->free_mode = TRI_FREE_NOW;
   c->madvdontneed = 1;
   c->barrier = TRI_BARRIER_AUTO;
@@ -123,8 +124,8 @@ static bool set_period(struct tri_config *c, struct tri_slice v) {
 }
 
 static bool set_strangers(struct tri_config *c, struct tri_slice v) {
-  c->strangers = tri_slice_is(v, "on");
-  return c->strangers || tri_slice_is(v, "off");
+  c->strangers = !tri_slice_is(v, "off");
+  return !c->strangers || tri_slice_is(v, "on");
 }
 
 /* The value was taken over by find_strict; here it is only judged. */
@@ -148,7 +149,7 @@ static const struct key {
     {"period", set_period, "seconds", "using 120"},
     {"signal", set_signal, "the number of a real-time signal", "choosing one"},
     {"stats", set_stats, "on, off", "using on"},
-    {"strangers", set_strangers, "on, off", "using off"},
+    {"strangers", set_strangers, "on, off", "using on"},
     {"strict", set_strict, "0, 1", "using 0"},
     {"stress", set_stress, SIZES, "using no stress"},
 };

@@ -11,9 +11,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "gc/enter.h"
 #include "gc/real.h"
-#include "gc/runtime.h"
-#include "gc/stop.h"
 #include "gc/wordset.h"
 #include "internal/check.h"
 
@@ -27,8 +26,8 @@ static uint64_t key_of(int epfd, int fd) {
 #define ON_THE_WAY ((uint64_t)1 << 63)
 
 static bool remember(uint64_t key, uint64_t data) {
-  struct tri_thread *t = tri_self;
-  if (tri_thread_is_registered(t) && !tri_runtime_enter(t)) return false;
+  struct tri_thread *t;
+  if (!tri_enter_stoppable(&t)) return false;
   tri_lock_acquire(&epoll_lock);
   bool ok = true;
   if (data) {
@@ -37,7 +36,7 @@ static bool remember(uint64_t key, uint64_t data) {
     tri_wordset_remove(&data_words, key);
   }
   tri_lock_release(&epoll_lock);
-  if (tri_thread_is_registered(t)) tri_runtime_leave(t);
+  tri_leave_stoppable(t);
   return ok;
 }
 

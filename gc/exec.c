@@ -1,7 +1,8 @@
 /*
  * exec, interposed: a stop must not reach for a thread that is on its way into another program. The signal would stay
  * pending across the exec, find no handler in the new program, and end it. So the calling thread holds the cycle lock,
- * without which no stop begins; a failed exec gives it back.
+ * without which no stop begins; a failed exec gives it back. A thread that is not registered yet is, if it may be
+ * stopped.
  *
  * Left as they are: calls in a child that shares our memory or was made by _Fork (there the lock may belong to somebody
  * who is not there), in a handler that interrupted the runtime, on a thread that runs a cycle, and direct system calls.
@@ -20,6 +21,7 @@
 #include "gc/real.h"
 #include "gc/runtime.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 
 static bool may_wait(const struct tri_thread *t) {
   return tri_runtime_ready() && tri_thread_is_registered(t) && (int)syscall(SYS_gettid) == t->tid &&
@@ -34,7 +36,7 @@ bool tri_exec_is_under_way(void) {
 
 static bool begin(void) {
   int saved_errno = errno;
-  bool held = may_wait(tri_self);
+  bool held = may_wait(tri_strangers_register_self());
   if (held) {
     tri_beside_hurry_begin();
     tri_cycle_lock();

@@ -37,6 +37,7 @@
 #include "gc/stacks.h"
 #include "gc/stats_page.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 #include "gc/thread_record.h"
 #include "gc/types.h"
 #include "gc/worker.h"
@@ -166,6 +167,7 @@ static void in_child(void) {
   uint64_t old = tri_signals_keep_off();
   tri_offheap_fork_child();
   give_locks_back(); /* first: forgetting threads takes their pool's lock */
+  tri_strangers_after_fork();
   if (tri_thread_after_fork()) retell();
   tri_thread_record_after_fork();
   tri_worker_after_fork();

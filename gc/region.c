@@ -34,6 +34,7 @@
 #include "gc/scanstack.h"
 #include "gc/signals.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 #include "internal/race.h"
 
 /* A child of _Fork or of a raw clone that shares our thread-local storage is not the thread that it takes itself for.
@@ -101,18 +102,25 @@ TRI_NOINLINE void tri_region_enter(struct tri_region *r) {
   r->t = NULL;
   if (is_alone()) return;
   int saved_errno = errno;
+  if (tri_unlikely(t == &tri_thread_none)) t = tri_strangers_register_self();
   if (may_enter(t)) enter(r, t, (uintptr_t)__builtin_frame_address(0));
   errno = saved_errno;
 }
 
-/* On its own stack runs the thread, or a child that it waits for. */
+/* On its own stack runs the thread, or a child that it waits for. Where the bounds are not known the kernel is asked.
+ */
+static bool is_at_home(const struct tri_thread *t, uintptr_t sp) {
+  return t->stack_hi != 0 || t->self_stack ? tri_thread_is_on_own_stack(t, sp) : is_itself(t);
+}
+
 TRI_NOINLINE void tri_region_enter_quickly(struct tri_region *r) {
   struct tri_thread *t = tri_self;
   uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
   r->t = NULL;
-  if (is_alone() || !tri_thread_is_registered(t) || !tri_thread_is_on_own_stack(t, sp)) return;
+  if (is_alone()) return;
   int saved_errno = errno;
-  if (is_outside(t)) enter(r, t, sp);
+  if (tri_unlikely(t == &tri_thread_none)) t = tri_strangers_register_self();
+  if (tri_thread_is_registered(t) && is_at_home(t, sp) && is_outside(t)) enter(r, t, sp);
   errno = saved_errno;
 }
 

@@ -20,9 +20,9 @@ struct tri_region {
   const void *kept[TRI_REGION_KEPT]; /* pointer arguments, which may be in no register that is scanned */
 };
 
-/* The caller's registers have been spilled to its frame (__builtin_unwind_init). Nothing for a thread that is not
- * registered, is inside the runtime or in a region already, nor as long as the thread has always been alone. errno is
- * kept, as by all of these. */
+/* The caller's registers have been spilled to its frame (__builtin_unwind_init). A thread that may be stopped though it
+ * is not registered is registered (gc/strangers.h). Nothing for others that are not, who are inside the runtime or in a
+ * region already, nor as long as the thread has always been alone. errno is kept, as by all of these. */
 void tri_region_enter(struct tri_region *r);
 /* Waits out a stop that counts on the region. Also run by cancellation. */
 void tri_region_leave(struct tri_region *r);

@@ -19,6 +19,7 @@
 #include "gc/beside.h"
 #include "gc/rights.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 #include "internal/lock.h"
 #include "internal/state.h"
 
@@ -57,9 +58,9 @@ bool tri_rights_were_taken(void) {
 }
 
 static int change(bool takes_rights, long number, void *p, size_t n, long what, long more) {
-  struct tri_thread *t = tri_self;
   int saved_errno = errno;
   bool ours = takes_rights && in_heap(p, n);
+  struct tri_thread *t = ours ? tri_strangers_register_self() : NULL;
   if (ours) tri_int_store_rel(&taken, 1);
   bool entered = ours && enter_unmarked(t);
   if (entered) forget_whole((uintptr_t)p);

@@ -10,17 +10,16 @@
 #include <unistd.h>
 
 #include "alloc/mheap.h"
+#include "gc/enter.h"
 #include "gc/real.h"
-#include "gc/runtime.h"
-#include "gc/stop.h"
 
 static void make_room(const struct rlimit *new_limit) {
   if (!tri_runtime_ready() || new_limit->rlim_cur == RLIM_INFINITY) return;
-  struct tri_thread *t = tri_self;
+  struct tri_thread *t;
   int saved_errno = errno;
-  if (tri_thread_is_registered(t) && !tri_runtime_enter(t)) return;
+  if (!tri_enter_stoppable(&t)) return;
   tri_mheap_trim_reserve(new_limit->rlim_cur / 2);
-  if (tri_thread_is_registered(t)) tri_runtime_leave(t);
+  tri_leave_stoppable(t);
   errno = saved_errno;
 }
 

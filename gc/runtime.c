@@ -120,10 +120,10 @@ static void apply_settings(void) {
   tri_collector_set_stress(config.collect ? config.stress_bytes : 0);
   reserve_ballast();
   tri_stop_init(config.signal);
-  tri_strangers_init(config.strangers && tri_malloc_mode);
   tri_fork_init();
   if (config.gctrace > 0) first_line();
   tri_cycle_init(&config, tri_malloc_mode);
+  tri_strangers_init(config.strangers && config.collect && tri_malloc_mode);
 }
 
 static void start_heap(void) {

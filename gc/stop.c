@@ -5,7 +5,7 @@
  *   runner:  lock registry -> request = ++epoch, tgkill each -> wait for acks ........ resumed = epoch, wake all
  *   thread:  handler: outside the runtime -> sp, ack -> wait until resumed >= request -> return
  *                     inside the runtime  -> stop_pending = 1 -> return; on the way out: tri_stop_self -> as above
- *   strangers, where that is asked for: looked for when all others have parked (gc/strangers.c)
+ *   strangers, in unmodified programs: looked for when all others have parked (gc/strangers.c)
  *   asleep in a safe region (gc/region.c): not signalled, counts as parked, held there until the stop ends
  *   where a scan of its own stack is due (gc/scanstack.c), the thread does that before it goes on; the signal alone
  *   asks for no more
@@ -49,6 +49,7 @@
 #include "gc/scanstack.h"
 #include "gc/signals.h"
 #include "gc/strangers.h"
+#include "gc/worker.h"
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/race.h"
@@ -76,8 +77,9 @@ static tri_aint acks;    /* threads parked for the present stop; the runner wait
 static tri_aint awaited; /* so many are enough to wake the runner; 0: it has not begun to wait */
 static unsigned sleepy;  /* so many stops yet in which the runner gives way to nobody; runner only */
 
-static uint64_t report_at;   /* for the present stop; runner only */
-static uint64_t runner_mask; /* of signals, when it does not stop others; runner, under the registry lock */
+static uint64_t report_at;              /* for the present stop; runner only */
+static uint64_t runner_mask;            /* of signals, when it does not stop others; runner, under the registry lock */
+static const struct tri_thread *runner; /* of the present stop; who is stopped reads it */
 
 int tri_stop_signal(void) {
   return stop_signal;
@@ -155,7 +157,7 @@ static void on_stop_signal(int sig, siginfo_t *info, void *context) {
   struct tri_thread *stranger = tri_strangers_self();
   if (!stranger) {
     stop_self_or_namesake();
-  } else if (tri_stop_wanted(stranger)) {
+  } else if (tri_stop_wanted(stranger) && !tri_strangers_is_inside(runner)) { /* else it is asked again */
     park(stranger, (uintptr_t)__builtin_frame_address(0));
   }
 }
@@ -198,10 +200,13 @@ static bool signal_is_free(int sig) {
 }
 
 #ifdef TRI_CHECKS_FULL
-/* A thread that is not registered is not stopped; one that runs a cycle stops the others. */
+/* A marker is not stopped, nor where strangers are not who is not registered; one that runs a cycle stops the others.
+ */
 static bool cannot_be_stopped(void) {
   struct tri_thread *t = tri_self;
-  return !tri_thread_is_registered(t) || tri_int_load_rlx(&t->in_runtime) || tri_cycle_is_mine();
+  if (tri_cycle_is_mine()) return true;
+  if (tri_thread_is_registered(t)) return tri_int_load_rlx(&t->in_runtime) != 0;
+  return !tri_strangers_wanted() || tri_worker_has_tid((int)syscall(SYS_gettid));
 }
 #endif
 
@@ -258,19 +263,21 @@ static unsigned reap_dead(unsigned request) {
   return n;
 }
 
-/* Leaving threads end soon, some with signals blocked: they are watched closely. Returns the number found dead. */
-static unsigned chase_leaving(unsigned request, bool again, bool *ret_some) {
+/* Leaving threads end soon, some with signals blocked: they are watched closely. So are strangers, who may have taken
+ * the signal where they could not park. Returns the number found dead. */
+static unsigned chase_leaving(unsigned request, unsigned tries, bool *ret_some) {
   unsigned n = 0;
   *ret_some = false;
   for (struct tri_thread *t = tri_thread_first(), *next; t; t = next) {
     next = t->next;
-    if (!is_missing(t, request) || !tri_int_load_acq(&t->leaving)) continue;
+    bool leaving = tri_int_load_acq(&t->leaving) != 0;
+    if (!is_missing(t, request) || !(leaving || t->stranger)) continue;
+    *ret_some |= leaving;
     if (tri_thread_is_dead(t)) {
       tri_thread_reap(t);
       n++;
-    } else {
-      if (again) syscall(SYS_tgkill, getpid(), t->tid, stop_signal);
-      *ret_some = true;
+    } else if (leaving ? tries % 256 == 255 : tries % 2 == 1 && tri_strangers_hears(t) == TRI_STRANGER_HEARD) {
+      syscall(SYS_tgkill, getpid(), t->tid, stop_signal);
     }
   }
   return n;
@@ -327,7 +334,7 @@ static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns)
   for (unsigned tries = 0;; tries++) {
     unsigned n = tri_int_load_acq(&acks);
     bool leaving;
-    wanted -= chase_leaving(request, tries % 256 == 255, &leaving);
+    wanted -= chase_leaving(request, tries, &leaving);
     if (all_have_acked(wanted, request)) return true;
     uint64_t waited = tri_now_ns() - start;
     if (waited > tri_max(PATIENCE_NS, before_ns / 2)) return false;
@@ -414,6 +421,7 @@ static unsigned ask_all(unsigned request) {
 static bool stop_all(uint64_t before_ns) {
   unsigned request = tri_int_load_rlx(&epoch) + 1;
   if (request == 0) request = 1; /* 0: who was never asked */
+  runner = tri_self;
   tri_int_store_rel(&epoch, request);
   tri_int_store_rel(&awaited, 0);
   tri_int_store_rel(&acks, 0);

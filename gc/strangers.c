@@ -10,8 +10,9 @@
  * threads that are just being made) listens by now or is gone. The program's threads do not see the descriptor: they
  * are stopped.
  *
- * Off unless asked for (TRICOLOR=strangers=on): a thread that is not registered may hold a lock of the runtime's
- * (gc/epoll.c), may have a stack too small for a signal, or may be within a call of ours on another's local storage.
+ * [STRANGER-1] Where they are stopped, whoever takes a lock of the runtime's other than the registry's registers first
+ * (tri_enter_stoppable). Who goes to sleep in a call that we see registers, too, and is not woken. Who is inside in the
+ * name of a thread whose storage it shares does not park, and is asked again.
  *
  * A stranger's block is in the registry (so all that walks it sees its stack), without anything in thread-local storage
  * [barrier NULL], and here in a table that its handler reads: a stranger may share the thread-local storage of the
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #include "gc/parse.h"
+#include "gc/runtime.h"
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
@@ -42,11 +44,13 @@ static struct {
   tri_aint tid; /* 0: free */
   struct tri_thread *block;
 } table[MOST];
-static tri_aint used; /* so many entries were ever used */
+static tri_aint used; /* no entry from here on is */
 /* The runner's: unknown ones that did not listen at the last look, and which of them is to be asked next. */
 static int deaf[MOST];
 static unsigned ndeaf, next_deaf;
-static bool wanted;               /* constant */
+static bool look_again; /* guarded by the registry's lock */
+static bool wanted;     /* constant, as the next */
+static int process;
 static struct tri_thread *cursor; /* of a look */
 
 struct tri_thread *tri_strangers_self(void) {
@@ -58,9 +62,20 @@ struct tri_thread *tri_strangers_self(void) {
   return NULL;
 }
 
+/* The list is stable as far as stop.c says of namesakes. */
+bool tri_strangers_is_inside(const struct tri_thread *runner) {
+  uintptr_t storage = tri_raw_thread_pointer();
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    if (t->thread_pointer == storage && t != runner && tri_int_load_rlx(&t->in_runtime)) return true;
+  return false;
+}
+
 void tri_strangers_drop(const struct tri_thread *t) {
-  for (unsigned i = 0; i < tri_int_load_rlx(&used); i++)
+  unsigned n = tri_int_load_rlx(&used);
+  for (unsigned i = 0; i < n; i++)
     if (tri_int_load_rlx(&table[i].tid) != 0 && table[i].block == t) tri_int_store_rel(&table[i].tid, 0);
+  while (n > 0 && tri_int_load_rlx(&table[n - 1].tid) == 0) n--;
+  tri_int_store_rel(&used, n);
 }
 
 static void say_once(void) {
@@ -119,7 +134,9 @@ static bool does_not_listen(int tid) {
 enum tri_stranger_hears tri_strangers_hears(const struct tri_thread *t) {
   int saved_errno = errno;
   const char *status = read_status(t->tid);
+  bool unknown = !status[0] && syscall(SYS_tgkill, getpid(), t->tid, 0) == 0; /* no descriptor, perhaps */
   errno = saved_errno;
+  if (unknown) return TRI_STRANGER_DEAF;
   if (!is_in(status, "\nSigPnd:\t")) return TRI_STRANGER_HEARD;
   return is_in(status, "\nSigBlk:\t") ? TRI_STRANGER_DEAF : TRI_STRANGER_WILL_HEAR;
 }
@@ -166,6 +183,7 @@ static unsigned read_tasks(int fd) {
   while (oldest && oldest->next) oldest = oldest->next;
   cursor = oldest;
   ndeaf = 0;
+  look_again = false;
   while ((n = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0)
     for (long at = 0; at < n;) {
       const struct entry *e = (const struct entry *)(const void *)((const char *)buffer + at);
@@ -195,7 +213,8 @@ static unsigned look_for_strangers(void) {
 
 static unsigned known(void) {
   unsigned n = ndeaf + tri_worker_markers() + !tri_thread_is_registered(tri_self);
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) n++;
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
+    n += !t->stranger || !tri_thread_waits_to_register(t->tid); /* who waits is counted there */
   return n;
 }
 
@@ -209,7 +228,7 @@ static unsigned number_of_threads(void) {
 /* The registered ones live: they have just answered. If the others do, too, and are as many as there should be, they
  * are the same. Some of them may listen by now: a few are asked each time. */
 static bool one_has_changed(void) {
-  if (ndeaf > MOST) return true;
+  if (ndeaf > MOST || look_again) return true;
   for (unsigned i = 0; i < ndeaf; i++)
     if (syscall(SYS_tgkill, getpid(), deaf[i], 0) != 0) return true;
   for (unsigned i = 0; i < ASKED && i < ndeaf; i++)
@@ -218,7 +237,26 @@ static bool one_has_changed(void) {
 }
 
 void tri_strangers_init(bool on) {
+  process = getpid();
   wanted = on;
+}
+
+void tri_strangers_after_fork(void) {
+  process = getpid();
+}
+
+bool tri_strangers_wanted(void) {
+  return wanted && tri_runtime_ready() && getpid() == process;
+}
+
+struct tri_thread *tri_strangers_register_self(void) {
+  struct tri_thread *t = tri_self;
+  if (t == &tri_thread_none && tri_strangers_wanted()) t = tri_thread_register_self();
+  return t ? t : &tri_thread_none;
+}
+
+void tri_strangers_has_registered(int tid) {
+  for (unsigned i = 0; i < tri_min(ndeaf, MOST); i++) look_again |= deaf[i] == tid;
 }
 
 unsigned tri_strangers_adopt(void) {

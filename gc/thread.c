@@ -166,6 +166,7 @@ static void register_locked(struct tri_thread *t) {
   t->struct_pthread = (uintptr_t)pthread_self();
   t->self_stack = t->tid == getpid();
   reap_namesake(t->tid);
+  tri_strangers_has_registered(t->tid);
   t->barrier = &tri_barrier_self;
   t->barrier->state = tri_int_load_rlx(&tri_state.barrier); /* no stop begins: the registry is locked */
   tri_self = t;

@@ -266,7 +266,7 @@ Test(config, bad_settings_are_named_and_give_the_default) {
       {"TRICOLOR=signal=x", {"signal=x", "real-time"}},
       {"TRICOLOR=strict=yes", {"strict=yes", "0, 1", "using 0"}},
       {"TRICOLOR=stats=yes", {"stats=yes", "on, off", "using on"}},
-      {"TRICOLOR=strangers=maybe", {"strangers=maybe", "on, off", "using off"}},
+      {"TRICOLOR=strangers=maybe", {"strangers=maybe", "on, off", "using on"}},
       {"TRICOLOR=stats=off,stats=", {"stats=: ", "on, off", "using on"}},
       {"TRICOLOR=heap=1", {"stats=on/off", "ignoring"}},
       {"TRICOLOR=stress=-1", {"stress=-1", "GiB", "no stress"}},
