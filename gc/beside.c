@@ -272,7 +272,7 @@ static void mark_in_rounds(void) {
 /* Threads were on stacks of their own making. The loader is not asked, so its lock is not needed. False: the stacks
  * cannot be listed; what was marked is worth nothing. */
 static bool scan_stacks_in_a_stop(void) {
-  tri_stop_world();
+  tri_stop_world(true);
   if (tri_thread_is_registered(tri_self)) tri_self->sp = (uintptr_t)__builtin_frame_address(0);
   bool listed = tri_roots_gather_stacks();
   if (listed) tri_worker_round(TRI_ROUND_ROOTS);

@@ -222,7 +222,7 @@ static void give_up_stw(void) {
 
 /* *begun: since when the program is being stopped. Where it ran again meanwhile, that is no part of the pause. */
 static void stop(uint64_t *begun) {
-  *begun += tri_stop_world();
+  *begun += tri_stop_world(true);
   if (tri_thread_is_registered(tri_self)) tri_self->sp = runner_sp;
 }
 

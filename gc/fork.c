@@ -120,7 +120,7 @@ static void prepare(void) {
   tri_beside_hurry_begin();
   lock_cycle();
   tri_beside_hurry_end();
-  tri_stop_world();
+  tri_stop_world(false);
   lock_all();
   tri_store_rlx(&forker, (uint64_t)(uintptr_t)tri_self);
   tri_start_world_keep_registry();

@@ -263,8 +263,19 @@ static unsigned reap_dead(unsigned request) {
   return n;
 }
 
+/* Asks a stranger that has taken the signal once more, and does not wait for one that blocks it. */
+static bool is_excused(struct tri_thread *t, unsigned request, unsigned tries) {
+  enum { PATIENT_TRIES = 5 };
+  enum tri_stranger_hears hears = tri_strangers_hears(t);
+  if (hears == TRI_STRANGER_HEARD) syscall(SYS_tgkill, getpid(), t->tid, stop_signal);
+  if (hears != TRI_STRANGER_DEAF || tries < PATIENT_TRIES) return false;
+  t->unheard = true;
+  t->excused_stop = request;
+  return true;
+}
+
 /* Leaving threads end soon, some with signals blocked: they are watched closely. So are strangers, who may have taken
- * the signal where they could not park. Returns the number found dead. */
+ * the signal where they could not park. Returns how many are dead or not waited for. */
 static unsigned chase_leaving(unsigned request, unsigned tries, bool *ret_some) {
   unsigned n = 0;
   *ret_some = false;
@@ -276,7 +287,9 @@ static unsigned chase_leaving(unsigned request, unsigned tries, bool *ret_some) 
     if (tri_thread_is_dead(t)) {
       tri_thread_reap(t);
       n++;
-    } else if (leaving ? tries % 256 == 255 : tries % 2 == 1 && tri_strangers_hears(t) == TRI_STRANGER_HEARD) {
+    } else if (t->stranger) {
+      n += tries % 2 == 1 && is_excused(t, request, tries);
+    } else if (tries % 256 == 255) {
       syscall(SYS_tgkill, getpid(), t->tid, stop_signal);
     }
   }
@@ -418,7 +431,7 @@ static unsigned ask_all(unsigned request) {
 }
 
 /* Under the registry lock. False: not all of them stopped, see wait_for_acks. */
-static bool stop_all(uint64_t before_ns) {
+static bool stop_all(uint64_t before_ns, bool looks_for_strangers) {
   unsigned request = tri_int_load_rlx(&epoch) + 1;
   if (request == 0) request = 1; /* 0: who was never asked */
   runner = tri_self;
@@ -428,7 +441,7 @@ static bool stop_all(uint64_t before_ns) {
   do {
     unsigned before = tri_int_load_acq(&acks);
     if (!wait_for_acks(before + ask_all(request), request, before_ns)) return false;
-  } while (tri_strangers_adopt() > 0);
+  } while (looks_for_strangers && tri_strangers_adopt() > 0);
   return true;
 }
 
@@ -448,11 +461,11 @@ static uint64_t let_all_run(uint64_t stop_ns) {
   return tri_now_ns() - start;
 }
 
-uint64_t tri_stop_world(void) {
+uint64_t tri_stop_world(bool looks_for_strangers) {
   uint64_t start = tri_now_ns(), ran_ns = 0;
   report_at = start + REPORT_NS;
   runner_mask = tri_thread_take_registry();
-  while (!stop_all(tri_now_ns() - start)) {
+  while (!stop_all(tri_now_ns() - start, looks_for_strangers)) {
     report_if_due(tri_int_load_rlx(&epoch));
     note_unheard(tri_int_load_rlx(&epoch));
     ran_ns += let_all_run(tri_now_ns() - start);

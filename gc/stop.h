@@ -11,8 +11,8 @@ int tri_stop_signal(void); /* 0 before tri_stop_init */
 
 /* Stops every registered thread but the caller, outside the runtime; takes the registry lock. The caller has entered
  * the runtime or is not registered. Returns for how many nanoseconds the others ran in between, where it took more than
- * one try. */
-uint64_t tri_stop_world(void);
+ * one try. looks_for_strangers: registered or not, as far as gc/strangers.h finds them. */
+uint64_t tri_stop_world(bool looks_for_strangers);
 /* Releases the registry lock. Returns when the threads were let go, as tri_now_ns says it. */
 uint64_t tri_start_world(void);
 /* Lets the threads run but keeps the registry lock: nobody registers or leaves, no other stop begins. */

@@ -5,10 +5,10 @@
  *   stop (gc/stop.c): all that are registered have parked -> tri_strangers_adopt: are there more threads than known?
  *     -> each that is unknown and takes our signal gets a block -> signalled, parks in the handler, and is scanned
  *
- * The number of links of /proc/self/task tells the number of threads in one call. Only where it is not what it should
- * be is the directory read, and where one that was deaf (signals blocked: helpers of the C library and the kernel's,
- * threads that are just being made) listens by now or is gone. The program's threads do not see the descriptor: they
- * are stopped.
+ * The runner's status tells the number of threads, with the system calls that a collection makes anyway: a program may
+ * have gone into a sandbox. Only where it is not what it should be is /proc/self/task read, and where one that was deaf
+ * (signals blocked: helpers of the C library and the kernel's, threads that are just being made) listens by now or is
+ * gone. The program's threads do not see the descriptor: they are stopped.
  *
  * [STRANGER-1] Where they are stopped, whoever takes a lock of the runtime's other than the registry's registers first
  * (tri_enter_stoppable). Who goes to sleep in a call that we see registers, too, and is not woken. Who is inside in the
@@ -27,7 +27,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,7 +37,7 @@
 #include "internal/check.h"
 #include "internal/rawcall.h"
 
-enum { MOST = 4096, BUFFER = 4096, ASKED = 8 };
+enum { MOST = 4096, BUFFER = 4096, ASKED = 2 };
 
 static struct {
   tri_aint tid; /* 0: free */
@@ -48,9 +47,9 @@ static tri_aint used; /* no entry from here on is */
 /* The runner's: unknown ones that did not listen at the last look, and which of them is to be asked next. */
 static int deaf[MOST];
 static unsigned ndeaf, next_deaf;
-static bool look_again; /* guarded by the registry's lock */
-static bool wanted;     /* constant, as the next */
-static int process;
+static bool look_again;           /* guarded by the registry's lock */
+static bool wanted;               /* constant, as the next two */
+static int process, filters;      /* the second: seccomp's, at the start */
 static struct tri_thread *cursor; /* of a look */
 
 struct tri_thread *tri_strangers_self(void) {
@@ -101,20 +100,21 @@ static bool adopt(int tid) {
   return true;
 }
 
-static int open_status(int tid) {
-  char name[48];
-  tri_format(name, sizeof name, "/proc/self/task/%d/status", tid);
-  return (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+/* Valid until the next; "" where it cannot be read. */
+static const char *read_file(const char *name) {
+  static char text[BUFFER];
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+  long n = fd >= 0 ? syscall(SYS_read, fd, text, sizeof text - 1) : 0;
+  if (fd >= 0) syscall(SYS_close, fd);
+  text[n > 0 ? n : 0] = 0;
+  return text;
 }
 
 /* "" of a thread that is dead. */
 static const char *read_status(int tid) {
-  static char status[BUFFER];
-  int fd = open_status(tid);
-  long n = fd >= 0 ? syscall(SYS_read, fd, status, sizeof status - 1) : 0;
-  if (fd >= 0) syscall(SYS_close, fd);
-  status[n > 0 ? n : 0] = 0;
-  return status;
+  char name[48];
+  tri_format(name, sizeof name, "/proc/self/task/%d/status", tid);
+  return read_file(name);
 }
 
 /* Our signal is in that set of signals: "\nSigBlk:\t", "\nSigPnd:\t". */
@@ -193,17 +193,7 @@ static unsigned read_tasks(int fd) {
   return found;
 }
 
-/* Not that of another namespace, which has other numbers. "PID/task/TID" */
-static bool has_our_numbers(void) {
-  char link[40];
-  long n = syscall(SYS_readlinkat, AT_FDCWD, "/proc/thread-self", link, sizeof link - 1);
-  link[n > 0 ? n : 0] = 0;
-  const char *task = strstr(link, "/task/");
-  return task && number(link) == getpid() && number(task + 6) == (int)syscall(SYS_gettid);
-}
-
 static unsigned look_for_strangers(void) {
-  if (!has_our_numbers()) return 0;
   int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return 0;
   unsigned found = read_tasks(fd);
@@ -218,11 +208,22 @@ static unsigned known(void) {
   return n;
 }
 
-/* 0: cannot be told. The directory is its own first link, and its parent's entry the second. */
+static int number_in(const char *status, const char *name) {
+  const char *digits = strstr(status, name);
+  return digits ? number(digits + strlen(name)) : 0;
+}
+
+static int filters_of(const char *status) {
+  return number_in(status, "\nSeccomp:\t") + number_in(status, "\nSeccomp_filters:\t");
+}
+
+/* 0: cannot be told, /proc is another namespace's, which has other numbers, or the program is in a sandbox of its own,
+ * which need not let us look. */
 static unsigned number_of_threads(void) {
-  struct statx s;
-  if (syscall(SYS_statx, AT_FDCWD, "/proc/self/task", 0, STATX_NLINK, &s) != 0 || s.stx_nlink < 2) return 0;
-  return s.stx_nlink - 2;
+  const char *status = read_file("/proc/thread-self/status");
+  bool has_our_numbers =
+      number_in(status, "\nTgid:\t") == getpid() && number_in(status, "\nPid:\t") == (int)syscall(SYS_gettid);
+  return has_our_numbers && filters_of(status) == filters ? (unsigned)number_in(status, "\nThreads:\t") : 0;
 }
 
 /* The registered ones live: they have just answered. If the others do, too, and are as many as there should be, they
@@ -238,6 +239,7 @@ static bool one_has_changed(void) {
 
 void tri_strangers_init(bool on) {
   process = getpid();
+  if (on) filters = filters_of(read_file("/proc/thread-self/status"));
   wanted = on;
 }
 
