@@ -2,17 +2,25 @@
  * Mark assist: a thread that allocates faster than marking gets on takes grey work from the markers, instead of waiting
  * for them. Called by gc/collector.c on the way out of an allocation; marks by gc/mark.c.
  *
- * With the hybrid barrier only: there a thread that is interrupted between two objects has nothing left undone. One
- * assist is at most ASSIST_BYTES of scanning, so that nobody is held up for long; whoever is still ahead comes again.
+ * One assist is at most ASSIST_BYTES of scanning, so that nobody is held up for long; whoever is still ahead comes
+ * again. Threads come in through the door, which markers open and the runner shuts. Where malloc is replaced it is
+ * opened when first somebody found it shut, and in the next cycle from the start: until then a single marker sets marks
+ * with plain stores, which is faster.
  *
  * Invariants:
  *   [ASSIST-1] a thread holds grey work inside the runtime only, and has put it up when it leaves: the last stop, which
  *              waits for it, finds all of it.
  *   [ASSIST-2] marking does not go to the last stop while a thread has work in its hands (tri_assist_is_under_way):
  *              what hangs on it may be much.
+ *   [ASSIST-3] the door is open only in a round BESIDE in which marks are set as shared ones. With the page barrier
+ *              nobody is inside when the round has ended: pages are listed then ([BESIDE-2]), and the next round sets
+ *              its own bounds ([BESIDE-3]).
+ *   [ASSIST-4] a thread of a program that did not ask for it assists with its signals blocked: the runner waits for it,
+ *              and a handler could fork, sleep or longjmp away with the work. Nor does it ask the kernel anything that
+ *              a sandbox may not allow, but leaves such work to the markers.
  *
- * No locks. Memory order: work that is put up is released by the global stack and, for the runner, by `assisting`.
- * Forbidden on a stack whose end is not known or near: marking needs some of it.
+ * No locks. Memory order: work that is put up is released by the global stack and, for the runner, by `door`; who comes
+ * in acquires the round's bounds by it. Forbidden on a stack whose end is not known or near: marking needs some of it.
  */
 #include "gc/assist.h"
 
@@ -21,17 +29,27 @@
 #include "gc/beside.h"
 #include "gc/mark.h"
 #include "gc/plan.h"
+#include "gc/runtime.h"
 #include "gc/shade.h"
+#include "gc/signals.h"
 #include "gc/stop.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
+#include "internal/race.h"
 #include "internal/state.h"
 
 enum { ASSIST_BYTES = 8 << 10, STACK_NEEDED = 64 << 10 };
+/* Small steps of allocation, small assists. */
+enum { STEP_BYTES = 512 };
+/* An assist takes less, unless its thread has lost the CPU meanwhile. */
+enum { ASSIST_MOST_NS = 100 * 1000 };
 
 static tri_aword assist_ns, assist_bytes; /* since the runner asked last */
 static tri_aword counts[TRI_ASSIST_BUCKETS];
-static tri_aint assisting; /* threads with grey work in their hands; futex word */
+/* Futex word: ONE for each thread inside, and SHUT. */
+enum { SHUT = 1, ONE = 2 };
+static tri_aint door = SHUT;
+static tri_aint found_shut, found_shut_before; /* somebody did, in this cycle or the one before */
 
 /* A coroutine's stack is not the thread's, and may be small; so may a signal handler's. */
 static bool has_room(const struct tri_thread *t) {
@@ -49,30 +67,99 @@ uint64_t tri_assist_count(unsigned bucket) {
   return tri_load_rlx(&counts[bucket]);
 }
 
-static uint64_t mark_some(void) {
+static void leave(void) {
+  if (tri_int_load_rlx(&door) < ONE) return; /* a handler has forked meanwhile, and this is the child */
+  if (tri_int_fetch_add_acq_rel(&door, -(unsigned)ONE) - ONE <= SHUT) tri_futex_wake(&door, 1);
+}
+
+static bool enter(void) {
+  if (!(tri_int_fetch_add_acq_rel(&door, ONE) & SHUT)) return true;
+  leave();
+  return false;
+}
+
+/* The CPU's clock of a thread is a system call; see [ASSIST-4]. */
+static uint64_t clock_ns(void) {
+  return tri_malloc_mode ? tri_now_ns() : tri_thread_cpu_ns();
+}
+
+static uint64_t spent_ns(uint64_t since) {
+  uint64_t ns = clock_ns() - since;
+  return tri_malloc_mode ? tri_min(ns, ASSIST_MOST_NS) : ns;
+}
+
+static uint64_t mark_inside(void) {
   struct tri_marker m = {0};
-  if (!tri_mark_has_work()) return 0;
-  uint64_t begun = tri_now_ns(), start = tri_thread_cpu_ns();
-  tri_int_fetch_add_acq_rel(&assisting, 1);
+  uint64_t begun = tri_now_ns(), start = clock_ns();
+  TRI_RACE_POINT(ASSIST);
   tri_mark_assist(&m, ASSIST_BYTES);
   if (m.work.overflow) tri_shade_tell_dropped();
-  if (tri_int_fetch_add_acq_rel(&assisting, -1u) == 1) tri_futex_wake(&assisting, 1);
   tri_shade_add_bytes(m.marked_bytes);
-  tri_fetch_add_rlx(&assist_ns, tri_thread_cpu_ns() - start);
+  tri_fetch_add_rlx(&assist_ns, spent_ns(start));
   tri_fetch_add_rlx(&assist_bytes, m.scanned_bytes);
   count(tri_now_ns() - begun);
   return m.scanned_bytes;
+}
+
+static uint64_t mark_some(void) {
+  if (!enter()) return 0;
+  uint64_t scanned = mark_inside();
+  leave();
+  return scanned;
+}
+
+static uint64_t mark_undisturbed(void) {
+  uint64_t mask = tri_signals_keep_off();
+  uint64_t scanned = mark_some();
+  tri_signals_let_in(mask);
+  return scanned;
+}
+
+static bool is_work_to_take(void) {
+  if (tri_assist_is_open()) return tri_mark_has_work();
+  tri_int_store_rlx(&found_shut, 1);
+  return false;
 }
 
 bool tri_assist(void) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   if (tri_plan_is_limited() || !tri_thread_is_registered(t) || !has_room(t) || !tri_runtime_enter(t)) return false;
-  uint64_t scanned = tri_int_load_rlx(&tri_state.barrier) ? mark_some() : 0;
+  uint64_t scanned = 0;
+  if (is_work_to_take()) scanned = tri_malloc_mode ? mark_undisturbed() : mark_some();
   tri_runtime_leave(t);
   tri_beside_did(scanned);
   errno = saved_errno;
   return scanned > 0;
+}
+
+void tri_assist_begin(void) {
+  tri_int_store_rlx(&found_shut_before, tri_int_exchange_acq_rel(&found_shut, 0));
+}
+
+bool tri_assist_is_wanted(void) {
+  return tri_int_load_rlx(&found_shut) || tri_int_load_rlx(&found_shut_before);
+}
+
+bool tri_assist_is_open(void) {
+  return !(tri_int_load_rlx(&door) & SHUT);
+}
+
+void tri_assist_open(void) {
+  tri_int_store_rlx(&tri_state.flush_bytes, tri_plan_is_limited() ? 0 : STEP_BYTES);
+  for (unsigned n; (n = tri_int_load_rlx(&door)) & SHUT;)
+    if (tri_int_cas_acq_rel(&door, n, n - SHUT)) return;
+}
+
+void tri_assist_shut(void) {
+  if (tri_assist_is_open()) tri_int_fetch_add_acq_rel(&door, SHUT);
+  tri_int_store_rlx(&tri_state.flush_bytes, 0);
+}
+
+bool tri_assist_is_under_way(uint64_t ns) {
+  unsigned n = tri_int_load_acq(&door);
+  if (n >= ONE) tri_futex_wait(&door, n, ns);
+  return tri_int_load_acq(&door) >= ONE;
 }
 
 struct tri_assist_totals tri_assist_take_totals(void) {
@@ -80,8 +167,6 @@ struct tri_assist_totals tri_assist_take_totals(void) {
                                     .scanned_bytes = tri_exchange_acq_rel(&assist_bytes, 0)};
 }
 
-bool tri_assist_is_under_way(uint64_t ns) {
-  unsigned n = tri_int_load_acq(&assisting);
-  if (n > 0) tri_futex_wait(&assisting, n, ns);
-  return tri_int_load_acq(&assisting) > 0;
+void tri_assist_after_fork(void) {
+  tri_int_store_rel(&door, SHUT);
 }

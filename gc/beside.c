@@ -4,10 +4,10 @@
  * gc/worker.c marks.
  *
  * Pacing is the same for both (pacer/lead.c): live bytes may grow from where the cycle began to the goal by the share
- * of the expected work that is done. Who allocates beyond that assists (gc/assist.c) or, with the page barrier, waits:
- * the further beyond, the longer, and when it is as far beyond as the whole way, until it is no more (gc/collector.c).
- * Markers take a quarter of the CPUs where the program wants them all (gc/mark.c). The rest of this note is about the
- * page barrier.
+ * of the expected work that is done. Who allocates beyond that assists (gc/assist.c): the further beyond, the more, and
+ * when it is as far beyond as the whole way, until it is no more; where there is nothing to assist in, it waits then
+ * (gc/collector.c). Markers take a quarter of the CPUs where the program wants them all, and more while somebody waits
+ * for them (gc/mark.c). The rest of this note is about the page barrier.
  *
  *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
  *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer; then
@@ -37,6 +37,7 @@
 #include "alloc/os.h"
 #include "barrier/page.h"
 #include "barrier/policy.h"
+#include "gc/assist.h"
 #include "gc/hybrid.h"
 #include "gc/mark.h"
 #include "gc/pages.h"
@@ -45,6 +46,8 @@
 #include "gc/stop.h"
 #include "gc/worker.h"
 #include "internal/check.h"
+#include "internal/clock.h"
+#include "internal/lock.h"
 #include "internal/race.h"
 #include "internal/state.h"
 #include "pacer/arith.h"
@@ -57,8 +60,7 @@
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
-enum { ASSIST_STEP_BYTES = 512 };
-enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
+enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 };                   /* one entry is the last stop's */
 /* To ask about all pages takes longer than to clean those that a program with a window writes to, and meanwhile it
  * writes on. So when the rounds gain no more, the last few ask only about where the one before found pages written,
  * parts that lie less than HOT_GAP apart as one, if that is at most one part in HOT_SHARE. */
@@ -88,6 +90,8 @@ static tri_aword work_done TRI_CACHE_ALIGNED;  /* bytes scanned by markers since
 static tri_aword samples, outrun_samples;      /* how often markers looked, and found the program waiting */
 static uint64_t work_expected;                 /* what the last cycle scanned */
 static tri_aint hurry;                         /* so many threads wait for the cycle to end */
+static tri_aint waiting;                       /* and so many for marking to get on; only a hint */
+static tri_aword waited_ns;                    /* together, in this cycle */
 static bool all_dirty;                         /* of this cycle */
 
 static enum tri_stacks stacks_for(const struct tri_config *config) {
@@ -253,11 +257,27 @@ static bool hot_round_pays(unsigned hot_rounds) {
   return hot_rounds < HOT_ROUNDS && hot_bytes() < tracked_bytes / HOT_SHARE;
 }
 
+/* [BESIDE-2] */
+static void wait_for_assists(void) {
+  tri_assist_shut();
+  while (tri_assist_is_under_way(0)) continue;
+}
+
+/* Threads that assist may leave some when the markers have found nothing more. */
+static void mark_what_is_grey(void) {
+  for (;;) {
+    tri_worker_round(TRI_ROUND_BESIDE);
+    wait_for_assists();
+    if (tri_mark_was_cut() || tri_int_load_acq(&hurry) || !tri_work_available()) return;
+    tri_roots_clear();
+  }
+}
+
 static void mark_in_rounds(void) {
   unsigned hot_rounds = 0;
   tri_roots_clear();
   for (;;) {
-    tri_worker_round(TRI_ROUND_BESIDE);
+    mark_what_is_grey();
     stats.cut = tri_mark_was_cut();
     if (stats.cut || tri_int_load_acq(&hurry)) return;
     bool whole = hot_rounds == 0 && another_round_pays(stats.dirty_bytes, stats.rounds);
@@ -296,17 +316,17 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rlx(&work_done, 0);
   tri_store_rlx(&samples, 0);
   tri_store_rlx(&outrun_samples, 0);
+  tri_store_rlx(&waited_ns, 0);
   work_expected = expected_work;
-  /* Small steps, small assists. Where threads may only wait it is seldom, and for longer. */
-  tri_int_store_rlx(&tri_state.flush_bytes, hybrid && !tri_plan_is_limited() ? ASSIST_STEP_BYTES : 0);
+  tri_assist_begin();
   tri_store_rel(&paced_from, heap_live);
   if (hybrid) {
     mark_while_pointers_are_shaded();
   } else {
     mark_in_rounds();
   }
+  tri_assist_shut();
   tri_store_rel(&paced_from, 0);
-  tri_int_store_rlx(&tri_state.flush_bytes, 0);
 }
 
 static void list_born(struct tri_mspan *s, void *complete) {
@@ -373,6 +393,22 @@ bool tri_beside_is_outrun(uint64_t heap_live) {
   return tri_beside_outrun_by(heap_live) > 0;
 }
 
+void tri_beside_wait(tri_aint *word, unsigned value, uint64_t ns) {
+  uint64_t begun = tri_now_ns();
+  tri_int_fetch_add_acq_rel(&waiting, 1);
+  tri_futex_wait(word, value, ns);
+  if (tri_int_load_rlx(&waiting) != 0) tri_int_fetch_add_acq_rel(&waiting, -1u); /* 0: as in hurry */
+  tri_fetch_add_rlx(&waited_ns, tri_now_ns() - begun);
+}
+
+uint64_t tri_beside_waited_ns(void) {
+  return tri_load_rlx(&waited_ns);
+}
+
+bool tri_beside_is_waited_for(void) {
+  return tri_int_load_rlx(&waiting) != 0;
+}
+
 /* A cycle that begins beyond its goal is not to be cut for that. */
 static uint64_t goal_or_start(uint64_t goal) {
   return tri_plan_is_by_limit() ? goal : tri_max(goal, tri_load_acq(&paced_from));
@@ -398,5 +434,7 @@ const struct tri_beside_stats *tri_beside_read_stats(void) {
 
 void tri_beside_after_fork(void) {
   tri_int_store_rel(&hurry, 0);
+  tri_int_store_rel(&waiting, 0);
+  tri_assist_after_fork();
   tri_page_after_fork();
 }

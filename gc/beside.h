@@ -51,6 +51,11 @@ bool tri_beside_is_outrun(uint64_t heap_live);
 /* 0: it has not; else as tri_lead. */
 unsigned tri_beside_outrun_by(uint64_t heap_live);
 bool tri_beside_is_far_outrun(void);
+/* Any thread that waits because of that: a futex wait, in which it leaves its CPU to the markers. */
+void tri_beside_wait(tri_aint *word, unsigned value, uint64_t ns);
+bool tri_beside_is_waited_for(void);
+/* By the runner: how long threads have waited so while it marked, together. */
+uint64_t tri_beside_waited_ns(void);
 /* Markers, now and then: false when the heap has grown so far, or so much memory waits for the end of the cycle, that
  * the rest is better done in the stopped world. */
 bool tri_beside_may_go_on(void);

@@ -166,7 +166,7 @@ static void assist_a_while(void) {
 static bool must_wait(void) {
   if (!pending() || !far_behind()) return false;
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
-  bool assists = marking && tri_int_load_rlx(&tri_state.barrier) && !tri_plan_is_limited();
+  bool assists = marking && tri_assist_is_open() && !tri_plan_is_limited();
   return !assists || tri_beside_is_far_outrun();
 }
 
@@ -176,7 +176,7 @@ static void wait_a_moment(void) {
     assist_a_while();
     unsigned s = tri_int_load_acq(&served);
     if (!must_wait()) return;
-    tri_futex_wait(&served, s, WAIT_STEP_NS);
+    tri_beside_wait(&served, s, WAIT_STEP_NS);
   }
 }
 

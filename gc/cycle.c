@@ -170,7 +170,7 @@ static uint64_t pages_in_use(void) {
   return heap.inuse_bytes >> TRI_PAGE_SHIFT;
 }
 
-/* With the hybrid barrier: what was marked by others than the markers. New objects are, net of what was freed. */
+/* With the hybrid barrier: by it and by assists. New objects are, net of what was freed. */
 static uint64_t born_black_bytes(void) {
   uint64_t grown = cycle.heap_end > cycle.heap_start ? cycle.heap_end - cycle.heap_start : 0;
   return tri_shade_take_bytes() + grown;
@@ -182,8 +182,15 @@ static void learn(void) {
                                .scanned_bytes = cycle.beside.scanned_bytes + cycle.assist.scanned_bytes,
                                .duration_ns = cycle.t_mark_done - cycle.t_mark,
                                .marker_cpu_ns = cycle.beside.cpu_ns,
-                               .assist_cpu_ns = cycle.assist.cpu_ns};
+                               .assist_cpu_ns = cycle.assist.cpu_ns,
+                               .held_up_ns = tri_beside_waited_ns()};
   tri_plan_learn(&m);
+}
+
+/* By others than the markers. */
+static uint64_t marked_elsewhere(bool hybrid) {
+  if (hybrid) return born_black_bytes();
+  return tri_mcentral_born_marked_bytes() + (cycle.is_beside ? tri_shade_take_bytes() : 0);
 }
 
 /* The rest of MARK, and TERMINATION; world stopped, roots listed. */
@@ -192,7 +199,7 @@ static void mark_and_terminate(void) {
   tri_worker_mark_to_the_end(hybrid && !tri_mark_was_cut());
   cycle.mark = tri_worker_totals();
   cycle.mark.scanned_bytes += cycle.assist.scanned_bytes;
-  cycle.black_bytes = hybrid ? born_black_bytes() : tri_mcentral_born_marked_bytes();
+  cycle.black_bytes = marked_elsewhere(hybrid);
   cycle.mark.marked_bytes += cycle.black_bytes;
   if (!cycle.is_beside) cycle.t_mark_done = tri_now_ns();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_MARK_TERMINATION);

@@ -40,10 +40,12 @@
 
 #include "alloc/mcentral.h"
 #include "barrier/page.h"
+#include "gc/assist.h"
 #include "gc/beside.h"
 #include "gc/candidates.h"
 #include "gc/pages.h"
 #include "gc/roots.h"
+#include "gc/runtime.h"
 #include "gc/scan.h"
 #include "gc/shade.h"
 #include "gc/slot.h"
@@ -98,6 +100,7 @@ struct batch {
 struct hand {
   struct tri_marker *m;
   bool careful;                    /* some pages of the heap cannot be read */
+  bool asks_nothing, gave_up;      /* makes no system call ([ASSIST-4]); has met what needs one */
   struct whole run_of;             /* what scan_run is given parts of */
   uint64_t breath_bytes;           /* a round BESIDE: scanned_bytes when the cut was last looked for */
   uint64_t breath_ns;              /* and when the CPU was last given up */
@@ -128,6 +131,7 @@ static void init_hand(struct hand *h, struct tri_marker *m) {
   h->candidates.n = 0;
   h->careful = tri_roots_any_protected();
   h->run_of = (struct whole){0};
+  h->asks_nothing = h->gave_up = false;
   h->breath_bytes = 0;
   h->breath_ns = 0;
   h->contended = 0;
@@ -293,6 +297,11 @@ TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + tri_mspan_used_bytes(s.span);
   size_t left = s.span->elemsize - (entry - start);
+  if (h->asks_nothing && !all_touched(s.span)) {
+    tri_work_put(&h->m->work, tri_grey(entry, s.span->tag));
+    h->gave_up = true;
+    return;
+  }
   if (entry == start) {
     if (!all_touched(s.span)) tri_int_store_rlx(&s.span->whole_pieces, 0);
     for (uintptr_t piece = start + TRI_OBLET_BYTES; piece < end; piece += TRI_OBLET_BYTES)
@@ -514,6 +523,12 @@ static uint64_t ns_ahead_of_quarter(const struct hand *h, uint64_t now) {
   return due_ns > wall_ns ? due_ns - wall_ns : 0;
 }
 
+/* [ASSIST-3] */
+static void let_assist(struct hand *h) {
+  h->candidates.shared = marks_are_shared = true;
+  tri_assist_open();
+}
+
 /* CPU time that was idle until now is not held against the markers. */
 static void begin_contention(struct hand *h) {
   h->contended = CONTENDED_BREATHS;
@@ -528,6 +543,11 @@ static void begin_contention(struct hand *h) {
 static void give_way(struct hand *h) {
   uint64_t before = tri_now_ns();
   share_if_asked(h);
+  if (tri_assist_is_wanted() && !tri_assist_is_open()) let_assist(h);
+  if (tri_beside_is_waited_for()) {
+    h->breath_ns = before;
+    return;
+  }
   if (h->contended > 0 && !tri_beside_is_far_outrun()) {
     h->contended--;
     static tri_aint never;
@@ -565,6 +585,7 @@ static void run_roots(struct hand *h) {
 
 /* The listed dirty pages are scanned even when the round is cut: they are protected again already. */
 static void run_beside(struct hand *h) {
+  if (marks_are_shared) let_assist(h);
   h->breath_bytes = h->m->scanned_bytes;
   h->breath_ns = h->start_ns = tri_now_ns();
   h->start_cpu_ns = tri_thread_cpu_ns();
@@ -616,7 +637,7 @@ void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus) {
   round_used = tri_load_acq(&tri_heap_range.used_bytes);
   bool hybrid = tri_int_load_rlx(&tri_state.barrier) != 0;
   free_too = hybrid || round == TRI_ROUND_TO_THE_END ? 0 : UINT64_MAX;
-  marks_are_shared = nmarkers > 1 || hybrid;
+  marks_are_shared = nmarkers > 1 || hybrid || (round == TRI_ROUND_BESIDE && tri_assist_is_wanted());
   tri_int_store_rlx(&cut, 0);
   if (round == TRI_ROUND_ROOTS) tri_int_store_rlx(&put_off, 0);
   tri_store_rlx(&next_root, 0);
@@ -646,7 +667,8 @@ bool tri_mark_has_work(void) {
 void tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
   struct hand h;
   init_hand(&h, m);
-  while (m->scanned_bytes < bytes && !tri_int_load_acq(&cut) && drain_step(&h)) continue;
+  h.asks_nothing = tri_malloc_mode;
+  while (m->scanned_bytes < bytes && !h.gave_up && !tri_int_load_acq(&cut) && drain_step(&h)) continue;
   put_up(&h);
 }
 

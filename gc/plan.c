@@ -121,12 +121,19 @@ static uint64_t goal_now(void) {
   return resting ? goal : tri_min_u64(goal, limited);
 }
 
+static uint64_t trigger_beside(uint64_t goal) {
+  struct tri_trigger_input in = {.heap_marked = plan.by_percent.heap_marked,
+                                 .goal = goal,
+                                 .runway = plan.runway,
+                                 .min_num = tri_beside_is_hybrid() ? TRI_TRIGGER_MIN_NUM : TRI_TRIGGER_MIN_NUM_PAGE};
+  return tri_trigger(&in);
+}
+
 /* Called with the lock held. */
 static void store_plan(void) {
   uint64_t goal = goal_now();
-  uint64_t trigger = plan.is_beside ? tri_trigger(plan.by_percent.heap_marked, goal, 0, plan.runway) : goal;
   tri_store_rel(&tri_state.goal, goal);
-  tri_store_rel(&tri_state.trigger, trigger);
+  tri_store_rel(&tri_state.trigger, plan.is_beside ? trigger_beside(goal) : goal);
 }
 
 static void take_settings(const struct tri_config *config) {
@@ -194,6 +201,7 @@ void tri_plan_learn(const struct tri_plan_marking *marking) {
                                .duration_ns = (int64_t)marking->duration_ns,
                                .assist_ns = (int64_t)marking->assist_cpu_ns,
                                .idle_mark_ns = (int64_t)tri_sub_sat(marking->marker_cpu_ns, quarter),
+                               .held_up_ns = (int64_t)marking->held_up_ns,
                                .procs = (int)procs,
                                .frees_honoured = frees_honoured};
   tri_cons_mark_add(&cons_mark, &m);

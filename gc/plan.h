@@ -30,6 +30,7 @@ struct tri_plan_marking {
   uint64_t live_before, live_after; /* bytes */
   uint64_t scanned_bytes;           /* by markers and assists */
   uint64_t duration_ns, marker_cpu_ns, assist_cpu_ns;
+  uint64_t held_up_ns; /* for which threads waited for marking, together */
 };
 void tri_plan_learn(const struct tri_plan_marking *marking);
 

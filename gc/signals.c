@@ -38,7 +38,8 @@ static uint64_t our_bit(void) {
   return sig ? UINT64_C(1) << (sig - 1) : 0;
 }
 
-/* By the kernel's own call, since the C library would leave its signal of cancellation open. That of setuid and its kin
+/* By the kernel's own call, since the C library would leave its signal of cancellation open, and open it in a thread of
+ * its own that waits for it as the one of its timers. That of setuid and its kin
  * stays as it is: whoever calls these waits, under a lock of the C library, for each thread to have taken it. */
 uint64_t tri_signals_keep_off(void) {
   enum { SETXID = __SIGRTMIN + 1 };
@@ -132,16 +133,16 @@ static void on_program_signal(int sig, siginfo_t *info, void *context) {
   tri_region_resume(tri_self, &was);
 }
 
-static void lock_actions(sigset_t *old) {
-  sigset_t all;
-  sigfillset(&all);
-  tri_real()->pthread_sigmask(SIG_SETMASK, &all, old);
+static uint64_t lock_actions(void) {
+  uint64_t all = ~(uint64_t)0, old = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof all);
   tri_lock_acquire_unranked(&actions_lock);
+  return old;
 }
 
-static void unlock_actions(const sigset_t *old) {
+static void unlock_actions(uint64_t old) {
   tri_lock_release_unranked(&actions_lock);
-  tri_real()->pthread_sigmask(SIG_SETMASK, old, NULL);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof old);
 }
 
 static bool is_function(sighandler_t handler) {
@@ -193,10 +194,9 @@ static bool is_signal(int sig) {
 TRI_EXPORT int sigaction(int sig, const struct sigaction *act, struct sigaction *old) {
   if (is_ours(sig)) return pretend(sig, act, old);
   if (!is_signal(sig)) return tri_real()->sigaction(sig, act, old);
-  sigset_t mask;
-  lock_actions(&mask);
+  uint64_t mask = lock_actions();
   int r = change_action(sig, act, old);
-  unlock_actions(&mask);
+  unlock_actions(mask);
   return r;
 }
 
@@ -274,11 +274,10 @@ TRI_EXPORT int siginterrupt(int sig, int flag) {
     errno = EINVAL;
     return -1;
   }
-  sigset_t mask;
-  lock_actions(&mask);
+  uint64_t mask = lock_actions();
   tri_int_store_rel(&interrupts[sig], flag != 0);
   int r = change_restart(sig, flag != 0);
-  unlock_actions(&mask);
+  unlock_actions(mask);
   return r;
 }
 

@@ -29,6 +29,7 @@
 #include "gc/procs.h"
 #include "gc/real.h"
 #include "gc/roots.h"
+#include "gc/signals.h"
 #include "gc/stop.h"
 #include "gc/thread.h"
 #include "internal/check.h"
@@ -126,12 +127,9 @@ TRI_NOINLINE static void *thread_main(void *thread) {
  * calling one waits here. */
 static int create_blocked(struct worker_thread *w, pthread_attr_t *attr) {
   pthread_t id;
-  sigset_t all, old;
-  sigfillset(&all);
-  if (tri_stop_signal()) sigdelset(&all, tri_stop_signal());
-  tri_real()->pthread_sigmask(SIG_SETMASK, &all, &old);
+  uint64_t mask = tri_signals_keep_off();
   int err = tri_real()->pthread_create(&id, attr, thread_main, w);
-  tri_real()->pthread_sigmask(SIG_SETMASK, &old, NULL);
+  tri_signals_let_in(mask);
   return err;
 }
 

@@ -57,8 +57,12 @@ struct tri_pacer_plan tri_pace_plan(const struct tri_pace *p, const struct tri_m
     goal = tri_max_u64(p->percent_goal, min_trigger);
     if (p->triggered != NO_CYCLE) goal = tri_max_u64(goal, tri_add_sat(p->triggered, TRI_TRIGGERED_RUNWAY_MIN));
   }
-  uint64_t trigger = tri_trigger(p->heap_marked, goal, min_trigger, p->runway);
-  return (struct tri_pacer_plan){.heap_goal = goal, .trigger = trigger};
+  struct tri_trigger_input in = {.heap_marked = p->heap_marked,
+                                 .goal = goal,
+                                 .runway = p->runway,
+                                 .min_trigger = min_trigger,
+                                 .min_num = TRI_TRIGGER_MIN_NUM};
+  return (struct tri_pacer_plan){.heap_goal = goal, .trigger = tri_trigger(&in)};
 }
 
 void tri_pace_start(struct tri_pace *p, uint64_t heap_live) {

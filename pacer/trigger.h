@@ -7,8 +7,9 @@
 #define TRI_GC_UTILIZATION 0.25 /* of all CPUs, by workers, while marking */
 #define TRI_CONS_MARK_HISTORY 4
 #define TRI_TRIGGER_DEN 64
-#define TRI_TRIGGER_MIN_NUM 45 /* about 0.7 of the way from marked to goal */
-#define TRI_TRIGGER_MAX_NUM 61 /* about 0.95 */
+#define TRI_TRIGGER_MIN_NUM 45      /* about 0.7 of the way from marked to goal */
+#define TRI_TRIGGER_MIN_NUM_PAGE 32 /* with the page barrier */
+#define TRI_TRIGGER_MAX_NUM 61      /* about 0.95 */
 
 /* Bytes allocated per byte scanned, for each CPU. All zero at first. */
 struct tri_cons_mark {
@@ -23,6 +24,7 @@ struct tri_mark_measure {
   int64_t duration_ns;
   int64_t assist_ns; /* CPU time */
   int64_t idle_mark_ns;
+  int64_t held_up_ns; /* for which threads that allocate waited for marking, together */
   int procs;
   bool frees_honoured;
 };
@@ -31,7 +33,11 @@ void tri_cons_mark_add(struct tri_cons_mark *estimate, const struct tri_mark_mea
 
 uint64_t tri_runway(double cons_mark, uint64_t expected_work);
 
-/* min_trigger: 0, or the least that lets the sweeper finish first. */
-uint64_t tri_trigger(uint64_t heap_marked, uint64_t goal, uint64_t min_trigger, uint64_t runway);
+struct tri_trigger_input {
+  uint64_t heap_marked, goal, runway; /* bytes */
+  uint64_t min_trigger;               /* 0, or the least that lets the sweeper finish first */
+  unsigned min_num;                   /* TRI_TRIGGER_MIN_NUM */
+};
+uint64_t tri_trigger(const struct tri_trigger_input *in);
 
 #endif

@@ -5,6 +5,7 @@ import re
 
 BARRIER = re.compile(r'^tricolor: version \S+, barrier=(\w+) \((.*)\)$', re.M)
 MARKED_BESIDE = re.compile(r'^gc \d+ @\S+s \d+%: \S+\+(\S+)\+\S+ ms clock, \S+\+[^/]*/([^/]+)/', re.M)
+ASSISTED = re.compile(r'^gc \d+ @\S+s \d+%: \S+ ms clock, [^+]+\+([^/]+)/', re.M)
 DIRTY = re.compile(r'^tricolor: gc \d+ page: \d+ KiB tracked, dirty KiB ([\d ]+)', re.M)
 
 
@@ -24,8 +25,9 @@ def kernel_may_lack_it():
     return numbers < [6, 7] or userfaultfd_is_refused()
 
 
-def faults(log, at_work=True):
-    """Yields what is wrong; at_work: some cycle must have marked beside the program, and found dirty pages."""
+def faults(log, at_work=True, assisted=False):
+    """Yields what is wrong; at_work: some cycle must have marked beside the program, and found dirty pages; assisted:
+    threads must have helped with that."""
     names = BARRIER.findall(log)
     if not names or any(name != 'page' for name, _ in names):
         yield f'the log names another barrier than page: {names}'
@@ -38,3 +40,5 @@ def faults(log, at_work=True):
         yield 'no dirty page was seen'
     if not any(float(clock) > 0 and float(cpu) > 0 for clock, cpu in MARKED_BESIDE.findall(log)):
         yield 'no time was spent marking beside the program'
+    if assisted and not any(float(cpu) > 0 for cpu in ASSISTED.findall(log)):
+        yield 'no thread has assisted'

@@ -33,6 +33,7 @@ def arguments():
     p.add_argument('--min-cycles', type=int, default=0, help='collections that must have happened')
     p.add_argument('--page', action='store_true', help='with barrier=page, which the log must name')
     p.add_argument('--page-works', action='store_true', help='the same, and the log must show it at work')
+    p.add_argument('--page-assists', action='store_true', help='the same, and threads must have assisted')
     p.add_argument('--max-rss-mib', type=int)
     p.add_argument('--rlimit-as-mib', type=int, help='RLIMIT_AS set before exec')
     p.add_argument('--timeout', type=float, default=60)
@@ -109,7 +110,7 @@ def judge(args, code, out, err, log_text):
         if cycles < args.min_cycles:
             yield f'{cycles} collections; expected at least {args.min_cycles}'
     if args.page or args.page_works:
-        yield from page_log.faults(log_text, args.page_works)
+        yield from page_log.faults(log_text, args.page_works, args.page_assists)
     if args.max_rss_mib:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         if peak > args.max_rss_mib:
@@ -118,6 +119,7 @@ def judge(args, code, out, err, log_text):
 
 def main():
     args = arguments()
+    args.page_works |= args.page_assists
     if (args.page or args.page_works) and page_log.kernel_may_lack_it():
         print('this kernel has no page barrier')
         return 77

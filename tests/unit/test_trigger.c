@@ -31,6 +31,17 @@ Test(trigger, cons_mark_of_one_cycle) {
   cr_expect_float_eq(e.estimate, 300 * (0.5 + 0.1) / (1000 * 0.5), 1e-12);
 }
 
+Test(trigger, what_threads_would_have_allocated_while_they_waited) {
+  struct tri_cons_mark e = {0};
+  struct tri_mark_measure m = measure(300, 1000);
+  m.held_up_ns = 1500; /* of 3000 that the program has */
+  tri_cons_mark_add(&e, &m);
+  cr_expect_float_eq(e.estimate, 300 * 0.25 / (1000 * 0.75 * 0.5), 1e-12);
+  m.held_up_ns = 1 << 30; /* many threads waited */
+  tri_cons_mark_add(&e, &m);
+  cr_expect_float_eq(e.estimate, 300 * 0.25 / (1000 * 0.75 * 0.1), 1e-9);
+}
+
 Test(trigger, greatest_of_this_and_the_last_four) {
   struct tri_cons_mark e = {0};
   struct tri_mark_measure high = measure(3000, 1000);
@@ -97,9 +108,19 @@ static const struct {
     {"no room to divide", 640, 641, 0, 0, 640},
 };
 
+Test(trigger, earlier_with_the_page_barrier) {
+  struct tri_trigger_input in = {.heap_marked = 640, .goal = 1280, .runway = 1000, .min_num = TRI_TRIGGER_MIN_NUM_PAGE};
+  cr_expect_eq(tri_trigger(&in), 640 + 320);
+}
+
 Test(trigger, bounds) {
   for (size_t i = 0; i < TRI_ARRAY_LEN(cases); i++) {
-    uint64_t t = tri_trigger(cases[i].marked, cases[i].goal, cases[i].min_trigger, cases[i].runway);
+    struct tri_trigger_input in = {.heap_marked = cases[i].marked,
+                                   .goal = cases[i].goal,
+                                   .runway = cases[i].runway,
+                                   .min_trigger = cases[i].min_trigger,
+                                   .min_num = TRI_TRIGGER_MIN_NUM};
+    uint64_t t = tri_trigger(&in);
     cr_expect_eq(t, cases[i].trigger, "%s: %lu, not %lu", cases[i].what, t, cases[i].trigger);
   }
 }
