@@ -4,23 +4,24 @@
  *
  * One assist is at most ASSIST_BYTES of scanning, so that nobody is held up for long; whoever is still ahead comes
  * again. Threads come in through the door, which markers open and the runner shuts. Where malloc is replaced it is
- * opened when first somebody found it shut, and in the next cycle from the start: until then a single marker sets marks
- * with plain stores, which is faster.
+ * opened when first somebody has come to it, and in the next cycle from the start: until then a single marker sets
+ * marks with plain stores, which is faster.
  *
  * Invariants:
  *   [ASSIST-1] a thread holds grey work inside the runtime only, and has put it up when it leaves: the last stop, which
  *              waits for it, finds all of it.
  *   [ASSIST-2] marking does not go to the last stop while a thread has work in its hands (tri_assist_is_under_way):
  *              what hangs on it may be much.
- *   [ASSIST-3] the door is open only in a round BESIDE in which marks are set as shared ones. With the page barrier
- *              nobody is inside when the round has ended: pages are listed then ([BESIDE-2]), and the next round sets
- *              its own bounds ([BESIDE-3]).
+ *   [ASSIST-3] the door is open only while marks are set as shared ones. With the page barrier that is in a round
+ *              BESIDE, and nobody is inside when it has ended: pages are listed then ([BESIDE-2]), and the next round
+ *              sets its own bounds ([BESIDE-3]). With the hybrid barrier it is from the first stop to the last.
  *   [ASSIST-4] a thread of a program that did not ask for it assists with its signals blocked: the runner waits for it,
- *              and a handler could fork, sleep or longjmp away with the work. Nor does it ask the kernel anything that
- *              a sandbox may not allow, but leaves such work to the markers.
+ *              and a handler could fork, sleep or longjmp away with the work, or find the heap shut. Nor does it ask
+ * the kernel anything that a sandbox may not allow, but leaves such work to the markers.
  *
- * No locks. Memory order: work that is put up is released by the global stack and, for the runner, by `door`; who comes
- * in acquires the round's bounds by it. Forbidden on a stack whose end is not known or near: marking needs some of it.
+ * No locks. Memory order: work that is put up is released by the global stack and, for the runner, by `door`; with the
+ * page barrier who comes in acquires the round's bounds by it. Forbidden on a stack whose end is not known or near:
+ * marking needs some of it.
  */
 #include "gc/assist.h"
 
@@ -49,7 +50,7 @@ static tri_aword counts[TRI_ASSIST_BUCKETS];
 /* Futex word: ONE for each thread inside, and SHUT. */
 enum { SHUT = 1, ONE = 2 };
 static tri_aint door = SHUT;
-static tri_aint found_shut, found_shut_before; /* somebody did, in this cycle or the one before */
+static tri_aint wanted, wanted_before; /* somebody has come to it, in this cycle or the one before */
 
 /* A coroutine's stack is not the thread's, and may be small; so may a signal handler's. */
 static bool has_room(const struct tri_thread *t) {
@@ -101,44 +102,55 @@ static uint64_t mark_inside(void) {
   return m.scanned_bytes;
 }
 
+/* Inside the runtime. */
 static uint64_t mark_some(void) {
+  tri_int_store_rlx(&wanted, 1);
   if (!enter()) return 0;
   uint64_t scanned = mark_inside();
   leave();
   return scanned;
 }
 
-static uint64_t mark_undisturbed(void) {
-  uint64_t mask = tri_signals_keep_off();
+static uint64_t assist(struct tri_thread *t) {
+  if (!tri_runtime_enter(t)) return 0;
   uint64_t scanned = mark_some();
+  tri_runtime_leave(t);
+  return scanned;
+}
+
+/* Signals come in when the thread is outside the runtime again: there a handler may do what it likes. */
+static uint64_t assist_undisturbed(struct tri_thread *t) {
+  uint64_t mask = tri_signals_keep_off(), scanned = 0;
+  if (tri_runtime_enter(t)) {
+    scanned = mark_some();
+    tri_runtime_leave_only(t);
+  }
   tri_signals_let_in(mask);
   return scanned;
 }
 
 static bool is_work_to_take(void) {
   if (tri_assist_is_open()) return tri_mark_has_work();
-  tri_int_store_rlx(&found_shut, 1);
+  tri_int_store_rlx(&wanted, 1);
   return false;
 }
 
 bool tri_assist(void) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
-  if (tri_plan_is_limited() || !tri_thread_is_registered(t) || !has_room(t) || !tri_runtime_enter(t)) return false;
-  uint64_t scanned = 0;
-  if (is_work_to_take()) scanned = tri_malloc_mode ? mark_undisturbed() : mark_some();
-  tri_runtime_leave(t);
+  if (tri_plan_is_limited() || !tri_thread_is_registered(t) || !has_room(t) || !is_work_to_take()) return false;
+  uint64_t scanned = tri_malloc_mode ? assist_undisturbed(t) : assist(t);
   tri_beside_did(scanned);
   errno = saved_errno;
   return scanned > 0;
 }
 
 void tri_assist_begin(void) {
-  tri_int_store_rlx(&found_shut_before, tri_int_exchange_acq_rel(&found_shut, 0));
+  tri_int_store_rlx(&wanted_before, tri_int_exchange_acq_rel(&wanted, 0));
 }
 
 bool tri_assist_is_wanted(void) {
-  return tri_int_load_rlx(&found_shut) || tri_int_load_rlx(&found_shut_before);
+  return tri_int_load_rlx(&wanted) || tri_int_load_rlx(&wanted_before);
 }
 
 bool tri_assist_is_open(void) {

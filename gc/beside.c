@@ -56,7 +56,7 @@
 /* So few pages are not worth another round. */
 #define FEW_DIRTY_BYTES ((uint64_t)256 << 10)
 /* Another round pays as long as each had less to do than this share of the one before. */
-#define SHRINK 0.7
+#define SHRINK 0.5
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
@@ -90,7 +90,7 @@ static tri_aword work_done TRI_CACHE_ALIGNED;  /* bytes scanned by markers since
 static tri_aword samples, outrun_samples;      /* how often markers looked, and found the program waiting */
 static uint64_t work_expected;                 /* what the last cycle scanned */
 static tri_aint hurry;                         /* so many threads wait for the cycle to end */
-static tri_aint waiting;                       /* and so many for marking to get on; only a hint */
+static tri_aword waited_for_until;             /* until then somebody waits for marking to get on; only a hint */
 static tri_aword waited_ns;                    /* together, in this cycle */
 static bool all_dirty;                         /* of this cycle */
 
@@ -320,6 +320,7 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   work_expected = expected_work;
   tri_assist_begin();
   tri_store_rel(&paced_from, heap_live);
+  if (hybrid) tri_assist_open();
   if (hybrid) {
     mark_while_pointers_are_shaded();
   } else {
@@ -354,12 +355,12 @@ static uint64_t written_pages(uint64_t last_bytes) {
   return faulted_bytes / tri_os_page_size();
 }
 
-void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns) {
+void tri_beside_end(const struct tri_mark_totals *all, uint64_t assist_cpu_ns, uint64_t stop_ns) {
   if (hybrid) return;
   tri_page_untrack();
   stats.dirty_bytes[stats.rounds++] = all->dirty_bytes;
   bool outrun = tri_load_rlx(&outrun_samples) * 2 > tri_load_rlx(&samples);
-  struct tri_page_outcome outcome = {.mark_cpu_ns = all->cpu_ns,
+  struct tri_page_outcome outcome = {.mark_cpu_ns = all->cpu_ns + assist_cpu_ns,
                                      .markers = all->markers,
                                      .stop_ns = outrun ? UINT64_MAX : stop_ns,
                                      .written_pages = written_pages(all->dirty_bytes)};
@@ -395,9 +396,8 @@ bool tri_beside_is_outrun(uint64_t heap_live) {
 
 void tri_beside_wait(tri_aint *word, unsigned value, uint64_t ns) {
   uint64_t begun = tri_now_ns();
-  tri_int_fetch_add_acq_rel(&waiting, 1);
+  tri_store_rlx(&waited_for_until, begun + ns); /* no count: a handler may leave by a jump */
   tri_futex_wait(word, value, ns);
-  if (tri_int_load_rlx(&waiting) != 0) tri_int_fetch_add_acq_rel(&waiting, -1u); /* 0: as in hurry */
   tri_fetch_add_rlx(&waited_ns, tri_now_ns() - begun);
 }
 
@@ -405,8 +405,8 @@ uint64_t tri_beside_waited_ns(void) {
   return tri_load_rlx(&waited_ns);
 }
 
-bool tri_beside_is_waited_for(void) {
-  return tri_int_load_rlx(&waiting) != 0;
+bool tri_beside_is_waited_for(uint64_t now_ns) {
+  return now_ns < tri_load_rlx(&waited_for_until);
 }
 
 /* A cycle that begins beyond its goal is not to be cut for that. */
@@ -422,7 +422,7 @@ static uint64_t overshoot_allowed(uint64_t goal) {
 bool tri_beside_may_go_on(void) {
   int64_t live = (int64_t)tri_load_rlx(&tri_state.heap_live);
   tri_fetch_add_rlx(&samples, 1);
-  if (tri_beside_is_outrun((uint64_t)live)) tri_fetch_add_rlx(&outrun_samples, 1);
+  if (tri_beside_is_far_outrun()) tri_fetch_add_rlx(&outrun_samples, 1);
   uint64_t goal = tri_load_rlx(&tri_state.goal);
   if (live > 0 && goal != UINT64_MAX && (uint64_t)live > goal_or_start(goal) + overshoot_allowed(goal)) return false;
   return tri_int_load_acq(&hurry) == 0 && tri_mcentral_deferred_bytes() < MAX_DEFERRED_BYTES;
@@ -434,7 +434,6 @@ const struct tri_beside_stats *tri_beside_read_stats(void) {
 
 void tri_beside_after_fork(void) {
   tri_int_store_rel(&hurry, 0);
-  tri_int_store_rel(&waiting, 0);
   tri_assist_after_fork();
   tri_page_after_fork();
 }

@@ -39,8 +39,8 @@ bool tri_beside_is_hybrid(void);
 /* In the last stop. Page barrier, roots listed: adds the pages that may be dirty. Hybrid barrier: what is in buffers
  * becomes grey, and the barrier goes off. False: no room in the list. */
 bool tri_beside_prepare_last(void);
-/* After the last stop, which took stop_ns. */
-void tri_beside_end(const struct tri_mark_totals *all, uint64_t stop_ns);
+/* After the last stop, which took stop_ns. all: by markers. */
+void tri_beside_end(const struct tri_mark_totals *all, uint64_t assist_cpu_ns, uint64_t stop_ns);
 /* A cycle marked in the stopped world, which took so long. */
 void tri_beside_not(uint64_t mark_ns);
 
@@ -53,7 +53,7 @@ unsigned tri_beside_outrun_by(uint64_t heap_live);
 bool tri_beside_is_far_outrun(void);
 /* Any thread that waits because of that: a futex wait, in which it leaves its CPU to the markers. */
 void tri_beside_wait(tri_aint *word, unsigned value, uint64_t ns);
-bool tri_beside_is_waited_for(void);
+bool tri_beside_is_waited_for(uint64_t now_ns);
 /* By the runner: how long threads have waited so while it marked, together. */
 uint64_t tri_beside_waited_ns(void);
 /* Markers, now and then: false when the heap has grown so far, or so much memory waits for the end of the cycle, that

@@ -36,6 +36,7 @@
 #include "internal/check.h"
 #include "internal/clock.h"
 #include "internal/race.h"
+#include "pacer/lead.h"
 
 enum { WAIT_STEP_NS = 250 * 1000, WAIT_STEPS = 8 };
 
@@ -71,7 +72,7 @@ static bool stress_due(void) {
 }
 
 void tri_port_heap_grew(uint64_t heap_live) {
-  if (tri_int_load_rlx(&tri_state.flush_bytes) == 0) tri_plan_follow();
+  tri_plan_follow();
   tri_monitor_live_is(heap_live);
   uint64_t trigger = tri_load_acq(&tri_state.trigger);
   bool due = ((int64_t)heap_live > 0 && heap_live >= trigger) || stress_due(),
@@ -157,25 +158,33 @@ static bool far_behind(void) {
 
 /* The further ahead allocation is, the more assists at a time: each takes no longer than it must. Once it is far ahead
  * they go on until it is not, and that bounds the heap. */
-static void assist_a_while(void) {
-  for (unsigned left = outrun_by(); left > 0 && tri_assist();)
+static bool assist_a_while(void) {
+  unsigned left = outrun_by();
+  while (left > 0 && tri_assist())
     if (--left == 0 && tri_beside_is_far_outrun() && pending()) left = 1;
+  return left == 0;
 }
 
-/* Where threads assist, and there is nothing to take just now, only those wait that are far ahead. */
-static bool must_wait(void) {
-  if (!pending() || !far_behind()) return false;
+/* Who has assisted as much as it should waits only if it is far ahead. So does, with the hybrid barrier, who found
+ * nothing to take: its cycles may go further beyond the goal. */
+static unsigned most_lead(bool has_assisted) {
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
-  bool assists = marking && tri_assist_is_open() && !tri_plan_is_limited();
-  return !assists || tri_beside_is_far_outrun();
+  if (!marking || !tri_assist_is_open() || tri_plan_is_limited()) return 0;
+  return has_assisted || tri_beside_is_hybrid() ? TRI_LEAD_FAR : TRI_LEAD_NEAR;
+}
+
+static bool must_wait(bool has_assisted) {
+  if (!pending() || !far_behind()) return false;
+  unsigned most = most_lead(has_assisted);
+  return most == 0 || outrun_by() > most;
 }
 
 static void wait_a_moment(void) {
   if (stress_bytes) tri_assist();
   for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
-    assist_a_while();
+    bool has_assisted = assist_a_while();
     unsigned s = tri_int_load_acq(&served);
-    if (!must_wait()) return;
+    if (!must_wait(has_assisted)) return;
     tri_beside_wait(&served, s, WAIT_STEP_NS);
   }
 }

@@ -243,6 +243,8 @@ static void begin_mark(void) {
 static void abandon_mark(void) {
   tri_store_rel(&tri_state.born_marked_below, 0);
   tri_mark_forget();
+  tri_shade_take_bytes();
+  tri_shade_take_dropped();
   tri_checkmark_forget();
   set_phase(TRI_PHASE_MARK, TRI_PHASE_OFF);
 }
@@ -461,7 +463,7 @@ static void print_pacer_sweep(void) {
 
 static void tell_barrier(void) {
   uint64_t last_stop = cycle.t_end - cycle.t_mark_done;
-  if (cycle.tracked) tri_beside_end(&cycle.mark, cycle.is_beside ? last_stop : UINT64_MAX);
+  if (cycle.tracked) tri_beside_end(&cycle.mark, cycle.assist.cpu_ns, cycle.is_beside ? last_stop : UINT64_MAX);
   if (!cycle.tracked && cycle.done) tri_beside_not(cycle.t_mark_done - cycle.t_mark);
 }
 

@@ -68,6 +68,7 @@ static const size_t SCAN_AHEAD = 1024;
 
 static tri_aword next_root TRI_CACHE_ALIGNED; /* index of the next root range to take */
 static tri_aint idle TRI_CACHE_ALIGNED;       /* markers without work */
+static tri_aint dirty_left;                   /* dirty pages that no marker has taken yet; only a hint */
 static tri_aint hungry;                       /* a thread wanted to assist, and found nothing */
 static tri_aint put_off;                      /* pieces of large objects come again: they are not counted */
 static tri_aint cut;                          /* the round BESIDE ends */
@@ -297,7 +298,7 @@ TRI_NOINLINE static void scan_large(struct hand *h, uintptr_t entry) {
   if (!tri_slot_find(entry, &s)) return;
   uintptr_t start = tri_slot_start(&s), end = start + tri_mspan_used_bytes(s.span);
   size_t left = s.span->elemsize - (entry - start);
-  if (h->asks_nothing && !all_touched(s.span)) {
+  if (h->asks_nothing && left >= SPARSE_BYTES && !all_touched(s.span)) {
     tri_work_put(&h->m->work, tri_grey(entry, s.span->tag));
     h->gave_up = true;
     return;
@@ -544,7 +545,7 @@ static void give_way(struct hand *h) {
   uint64_t before = tri_now_ns();
   share_if_asked(h);
   if (tri_assist_is_wanted() && !tri_assist_is_open()) let_assist(h);
-  if (tri_beside_is_waited_for()) {
+  if (tri_beside_is_waited_for(before)) {
     h->breath_ns = before;
     return;
   }
@@ -641,6 +642,7 @@ void tri_mark_begin(enum tri_round round, unsigned nmarkers, unsigned ncpus) {
   tri_int_store_rlx(&cut, 0);
   if (round == TRI_ROUND_ROOTS) tri_int_store_rlx(&put_off, 0);
   tri_store_rlx(&next_root, 0);
+  tri_int_store_rlx(&dirty_left, round == TRI_ROUND_BESIDE && tri_roots_any());
   tri_int_store_rel(&idle, 0);
 }
 
@@ -658,9 +660,32 @@ void tri_mark_run(struct tri_marker *m) {
 }
 
 bool tri_mark_has_work(void) {
-  if (tri_work_available()) return true;
+  if (tri_work_available() || tri_int_load_rlx(&dirty_left)) return true;
   tri_int_store_rlx(&hungry, 1);
   return false;
+}
+
+/* The kernel would be asked which pages of it are there. */
+static bool has_large_object(const struct tri_root_range *r) {
+  for (uintptr_t p = r->lo; p < r->hi; p += TRI_PAGE_SIZE) {
+    struct tri_mspan *s = tri_mheap_span_of(p);
+    if (s && s->spanclass == 0) return true;
+  }
+  return false;
+}
+
+/* As scan_root, of dirty pages. */
+static bool scan_some_dirty(struct hand *h) {
+  struct tri_root_range r;
+  uint64_t i = tri_load_rlx(&next_root);
+  if (!tri_int_load_rlx(&dirty_left)) return false;
+  if (!tri_roots_get(i, &r)) {
+    tri_int_store_rlx(&dirty_left, 0);
+    return false;
+  }
+  if (!r.dirty || (h->asks_nothing && has_large_object(&r))) return false;
+  if (tri_cas_acq_rel(&next_root, i, i + 1)) scan_dirty(h, r.lo, r.hi);
+  return true;
 }
 
 /* In a round that is cut pieces of objects may come back unscanned. */
@@ -668,7 +693,8 @@ void tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
   struct hand h;
   init_hand(&h, m);
   h.asks_nothing = tri_malloc_mode;
-  while (m->scanned_bytes < bytes && !h.gave_up && !tri_int_load_acq(&cut) && drain_step(&h)) continue;
+  while (m->scanned_bytes < bytes && !h.gave_up && !tri_int_load_acq(&cut) && (drain_step(&h) || scan_some_dirty(&h)))
+    continue;
   put_up(&h);
 }
 

@@ -39,6 +39,7 @@
 #include "pacer/trigger.h"
 
 /* 32 MiB in a second, for each thread, and 256 MiB: little is lost by a program that does something with its memory. */
+enum { FOLLOW_NS = 100 * 1000 };
 enum { HOLD_UP_NS = 2 * 1000 * 1000, HOLD_UP_BEYOND_NS = 250 * 1000 };
 
 static struct tri_lock plan_lock = TRI_LOCK_INIT(TRI_RANK_CENTRAL);
@@ -53,6 +54,7 @@ static struct {
   uint64_t rest_until;   /* the limit is not heeded before this time; 0: it is */
 } plan;
 static tri_aint by_limit;
+static tri_aword followed_ns;         /* when the goal by limit was last brought up to date by an allocating thread */
 static tri_aint limiter_on;           /* on account of the memory limit */
 static tri_aword soft_goal, soft_end; /* while resting: the goal by the limit, and the limit's place; else 0 */
 
@@ -167,8 +169,14 @@ void tri_plan_renew(const struct tri_config *config, int64_t added) {
   tri_lock_release(&plan_lock);
 }
 
+/* Often asked, in small steps, while threads assist. */
+static bool is_time_to_follow(void) {
+  uint64_t now = tri_now_ns(), last = tri_load_rlx(&followed_ns);
+  return now - last >= FOLLOW_NS && tri_cas_acq_rel(&followed_ns, last, now);
+}
+
 void tri_plan_follow(void) {
-  if (tri_limit_bytes() == TRI_NO_LIMIT || !tri_lock_try(&plan_lock)) return;
+  if (tri_limit_bytes() == TRI_NO_LIMIT || !is_time_to_follow() || !tri_lock_try(&plan_lock)) return;
   if (plan.config) store_plan();
   tri_lock_release(&plan_lock);
 }

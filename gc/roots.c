@@ -56,6 +56,7 @@ enum {
   MAX_RANGES = 1 << 20,
   COMMIT_STEP = 1 << 16,
   PIECE = 256 << 10,
+  DIRTY_PIECE = 32 << 10, /* not long for a thread that assists */
   DIRECT_SCAN = 256 << 10,
   TRACKED_PIECE = 16 << 20
 };
@@ -151,7 +152,7 @@ static bool add_pieces(uintptr_t lo, uintptr_t hi, size_t piece, const struct tr
 }
 
 bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi) {
-  return add_pieces(lo, hi, PIECE, &(struct tri_root_range){.dirty = true});
+  return add_pieces(lo, hi, DIRTY_PIECE, &(struct tri_root_range){.dirty = true});
 }
 
 bool tri_roots_add_untold(uintptr_t lo, uintptr_t hi) {
@@ -487,6 +488,10 @@ void tri_roots_prefetch(void) {
   size_t left = MOST_BYTES / LINE;
   for (size_t i = 0; i < ngathered && left > 0; i++)
     for (uintptr_t p = ranges[i].lo; p < ranges[i].hi && left > 0; p += LINE, left--) __builtin_prefetch((void *)p);
+}
+
+bool tri_roots_any(void) {
+  return nranges > 0;
 }
 
 bool tri_roots_get(size_t i, struct tri_root_range *ret) {

@@ -38,11 +38,12 @@ static uint64_t our_bit(void) {
   return sig ? UINT64_C(1) << (sig - 1) : 0;
 }
 
+enum { SETXID = __SIGRTMIN + 1 };
+
 /* By the kernel's own call, since the C library would leave its signal of cancellation open, and open it in a thread of
  * its own that waits for it as the one of its timers. That of setuid and its kin
  * stays as it is: whoever calls these waits, under a lock of the C library, for each thread to have taken it. */
 uint64_t tri_signals_keep_off(void) {
-  enum { SETXID = __SIGRTMIN + 1 };
   uint64_t ours = our_bit(), others = ~(ours | UINT64_C(1) << (SETXID - 1)), old = 0;
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, &old, sizeof old);
   if (old & ours) syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &ours, NULL, sizeof ours);
@@ -52,6 +53,11 @@ uint64_t tri_signals_keep_off(void) {
 void tri_signals_let_in(uint64_t mask) {
   mask &= ~our_bit();
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof mask);
+}
+
+void tri_signals_let_in_setxid(void) {
+  uint64_t bit = UINT64_C(1) << (SETXID - 1);
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, NULL, sizeof bit);
 }
 
 TRI_EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {

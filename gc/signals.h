@@ -12,6 +12,8 @@ const sigset_t *tri_signals_without_ours(const sigset_t *set, sigset_t *copy);
  * signal stays open, and is open afterwards. Async-signal-safe. */
 uint64_t tri_signals_keep_off(void);
 void tri_signals_let_in(uint64_t mask);
+/* By a thread of ours: whoever calls setuid and its kin waits for every thread to take this one. */
+void tri_signals_let_in_setxid(void);
 
 /* So long a handler waits at first while its thread waits for a lock with handlers kept off: other threads may wait for
  * the handler (a program that stops its threads by signals), and the lock's holder for these. */

@@ -47,6 +47,15 @@ TRI_INLINE void tri_runtime_leave(struct tri_thread *t) {
   if (tri_unlikely(tri_int_load_rlx(&t->stop_pending))) tri_stop_self(t);
 }
 
+/* The same where signals are held off: parks for a stop, and waits for nothing else. */
+TRI_INLINE void tri_runtime_leave_only(struct tri_thread *t) {
+  tri_fence_sig();
+  tri_int_store_rlx(&t->in_runtime, 0);
+  tri_fence_sig();
+  TRI_RACE_POINT(LEAVE);
+  if (tri_unlikely(tri_int_load_rlx(&t->stop_pending))) tri_stop_park_self(t);
+}
+
 /* The same with what was allocated. */
 TRI_INLINE void *tri_runtime_leave_with(struct tri_thread *t, void *p) {
   tri_fence_sig();

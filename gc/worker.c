@@ -113,6 +113,7 @@ unsigned tri_worker_markers(void) {
 TRI_NOINLINE static void *thread_main(void *thread) {
   struct worker_thread *w = thread;
   block_stop_signal();
+  tri_signals_let_in_setxid();
   tri_int_store_rel(&w->tid, (unsigned)syscall(SYS_gettid));
   tri_futex_wake(&w->tid, 1);
   uintptr_t frame = tri_align_down((uintptr_t)__builtin_frame_address(0) - 256, 64);
