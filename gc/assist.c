@@ -36,7 +36,6 @@
 #include "gc/stop.h"
 #include "internal/clock.h"
 #include "internal/lock.h"
-#include "internal/race.h"
 #include "internal/state.h"
 
 enum { ASSIST_BYTES = 8 << 10, STACK_NEEDED = 64 << 10 };
@@ -89,44 +88,43 @@ static uint64_t spent_ns(uint64_t since) {
   return tri_malloc_mode ? tri_min(ns, ASSIST_MOST_NS) : ns;
 }
 
-static uint64_t mark_inside(void) {
+/* False: there was nothing to take. */
+static bool mark_inside(void) {
   struct tri_marker m = {0};
   uint64_t begun = tri_now_ns(), start = clock_ns();
-  TRI_RACE_POINT(ASSIST);
-  tri_mark_assist(&m, ASSIST_BYTES);
+  bool took_some = tri_mark_assist(&m, ASSIST_BYTES);
   if (m.work.overflow) tri_shade_tell_dropped();
   tri_shade_add_bytes(m.marked_bytes);
   tri_fetch_add_rlx(&assist_ns, spent_ns(start));
   tri_fetch_add_rlx(&assist_bytes, m.scanned_bytes);
+  tri_beside_did(m.scanned_bytes);
   count(tri_now_ns() - begun);
-  return m.scanned_bytes;
+  return took_some;
 }
 
 /* Inside the runtime. */
-static uint64_t mark_some(void) {
+static bool mark_some(void) {
   tri_int_store_rlx(&wanted, 1);
-  if (!enter()) return 0;
-  uint64_t scanned = mark_inside();
+  if (!enter()) return false;
+  bool took_some = mark_inside();
   leave();
-  return scanned;
+  return took_some;
 }
 
-static uint64_t assist(struct tri_thread *t) {
-  if (!tri_runtime_enter(t)) return 0;
-  uint64_t scanned = mark_some();
+static bool assist(struct tri_thread *t) {
+  if (!tri_runtime_enter(t)) return false;
+  bool took_some = mark_some();
   tri_runtime_leave(t);
-  return scanned;
+  return took_some;
 }
 
 /* Signals come in when the thread is outside the runtime again: there a handler may do what it likes. */
-static uint64_t assist_undisturbed(struct tri_thread *t) {
-  uint64_t mask = tri_signals_keep_off(), scanned = 0;
-  if (tri_runtime_enter(t)) {
-    scanned = mark_some();
-    tri_runtime_leave_only(t);
-  }
+static bool assist_undisturbed(struct tri_thread *t) {
+  uint64_t mask = tri_signals_keep_off();
+  bool entered = tri_runtime_enter(t), took_some = entered && mark_some();
+  if (entered) tri_runtime_leave_only(t);
   tri_signals_let_in(mask);
-  return scanned;
+  return took_some;
 }
 
 static bool is_work_to_take(void) {
@@ -139,10 +137,9 @@ bool tri_assist(void) {
   struct tri_thread *t = tri_self;
   int saved_errno = errno;
   if (tri_plan_is_limited() || !tri_thread_is_registered(t) || !has_room(t) || !is_work_to_take()) return false;
-  uint64_t scanned = tri_malloc_mode ? assist_undisturbed(t) : assist(t);
-  tri_beside_did(scanned);
+  bool took_some = tri_malloc_mode ? assist_undisturbed(t) : assist(t);
   errno = saved_errno;
-  return scanned > 0;
+  return took_some;
 }
 
 void tri_assist_begin(void) {

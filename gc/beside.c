@@ -23,7 +23,7 @@
  *   [BESIDE-2] dirty pages are listed when all markers are idle, and scanned in the next round: who marks an object
  *              in that round reads its contents after the list was made.
  *   [BESIDE-3] a round looks at words that point to below the heap's end as it was after the pages of the round were
- *              listed: what points further was written later. Pages that are not tracked yet count as dirty.
+ *              listed, or later: what points further was written later. Pages that are not tracked yet count as dirty.
  *   [BESIDE-4] while the phase is MARK no span of the heap dies or changes its size or class ([FREE-2]), and no page of
  *              the heap becomes unreadable (gc/rights.c).
  *

@@ -60,6 +60,7 @@ enum { BATCH = TRI_CANDIDATES_AT_ONCE / TRI_SCAN_SMALL, CHUNK_WORDS = 64, SPINS 
 enum { BREATH_STEPS = 4, BREATH_BYTES = 32 << 10, BREATH_NS = 50 * 1000 };
 enum { SLEEP_MIN_NS = 20 * 1000, SLEEP_MAX_NS = 400 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
+enum { ASSIST_RANGES = 16 };
 enum { PREFETCH_BYTES = 512, STEP_BYTES = 8 << 10 };
 static const size_t SCAN_AHEAD = 1024;
 /* Reading so much takes ten times as long as asking which of its pages were ever touched. */
@@ -399,7 +400,7 @@ static void scan_dirty(struct hand *h, uintptr_t lo, uintptr_t hi) {
     struct tri_mspan *s = tri_mheap_span_of(lo);
     if (s && tri_int_load_acq(&s->state) != TRI_SPAN_DEAD) {
       end = tri_max(end, tri_min(s->base + (s->npages << TRI_PAGE_SHIFT), hi));
-      if (s->spanclass == 0) scan_marked_large(h, s, lo, end);
+      if (s->spanclass == 0 && !h->asks_nothing) scan_marked_large(h, s, lo, end);
       if (s->spanclass > 1 && !tri_mspan_noscan(s)) scan_marked_on(h, s, lo, end);
     }
     lo = end;
@@ -526,7 +527,8 @@ static uint64_t ns_ahead_of_quarter(const struct hand *h, uint64_t now) {
 
 /* [ASSIST-3] */
 static void let_assist(struct hand *h) {
-  h->candidates.shared = marks_are_shared = true;
+  h->candidates.shared = true;
+  if (!marks_are_shared) marks_are_shared = true; /* who assists reads it */
   tri_assist_open();
 }
 
@@ -660,21 +662,21 @@ void tri_mark_run(struct tri_marker *m) {
 }
 
 bool tri_mark_has_work(void) {
-  if (tri_work_available() || tri_int_load_rlx(&dirty_left)) return true;
+  if (tri_work_available()) return true;
   tri_int_store_rlx(&hungry, 1);
-  return false;
+  return tri_int_load_rlx(&dirty_left) != 0;
 }
 
 /* The kernel would be asked which pages of it are there. */
 static bool has_large_object(const struct tri_root_range *r) {
-  for (uintptr_t p = r->lo; p < r->hi; p += TRI_PAGE_SIZE) {
+  for (uintptr_t p = tri_align_down(r->lo, TRI_PAGE_SIZE); p < r->hi; p += TRI_PAGE_SIZE) {
     struct tri_mspan *s = tri_mheap_span_of(p);
     if (s && s->spanclass == 0) return true;
   }
   return false;
 }
 
-/* As scan_root, of dirty pages. */
+/* As scan_root, of dirty pages. A large object that is born there meanwhile is left out: the last stop looks at it. */
 static bool scan_some_dirty(struct hand *h) {
   struct tri_root_range r;
   uint64_t i = tri_load_rlx(&next_root);
@@ -688,14 +690,21 @@ static bool scan_some_dirty(struct hand *h) {
   return true;
 }
 
+static bool assist_step(struct hand *h, unsigned *ranges) {
+  if (h->gave_up || tri_int_load_acq(&cut)) return false;
+  if (drain_step(h)) return true;
+  return *ranges < ASSIST_RANGES && scan_some_dirty(h) && ++*ranges > 0;
+}
+
 /* In a round that is cut pieces of objects may come back unscanned. */
-void tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
+bool tri_mark_assist(struct tri_marker *m, uint64_t bytes) {
   struct hand h;
+  unsigned ranges = 0;
   init_hand(&h, m);
   h.asks_nothing = tri_malloc_mode;
-  while (m->scanned_bytes < bytes && !h.gave_up && !tri_int_load_acq(&cut) && (drain_step(&h) || scan_some_dirty(&h)))
-    continue;
+  while (m->scanned_bytes < bytes && assist_step(&h, &ranges)) continue;
   put_up(&h);
+  return m->scanned_bytes > 0 || ranges > 0;
 }
 
 void tri_mark_cut(void) {

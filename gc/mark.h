@@ -33,8 +33,8 @@ void tri_mark_run(struct tri_marker *m);
 bool tri_mark_has_work(void);
 /* Marks by work of the global stack, and by dirty pages, until so much was scanned, there is none, or the round is cut,
  * and puts the rest up; with malloc replaced, without a system call. By any thread inside the runtime; m is its own,
- * all zero. m->work.overflow: tri_shade_tell_dropped. */
-void tri_mark_assist(struct tri_marker *m, uint64_t bytes);
+ * all zero. False: nothing was taken. m->work.overflow: tri_shade_tell_dropped. */
+bool tri_mark_assist(struct tri_marker *m, uint64_t bytes);
 
 /* A round BESIDE: ends it soon, with work left over. Any thread, any number of times. */
 void tri_mark_cut(void);

@@ -152,7 +152,8 @@ static bool add_pieces(uintptr_t lo, uintptr_t hi, size_t piece, const struct tr
 }
 
 bool tri_roots_add_dirty(uintptr_t lo, uintptr_t hi) {
-  return add_pieces(lo, hi, DIRTY_PIECE, &(struct tri_root_range){.dirty = true});
+  size_t piece = nranges < MAX_RANGES / 2 ? DIRTY_PIECE : PIECE;
+  return add_pieces(lo, hi, piece, &(struct tri_root_range){.dirty = true});
 }
 
 bool tri_roots_add_untold(uintptr_t lo, uintptr_t hi) {

@@ -30,7 +30,6 @@ enum tri_race_place {
   TRI_RACE_LAST_STOP,     /* the runner: marking beside the program is over, the last stop comes */
   TRI_RACE_FORK_LOCKED,   /* the forking thread has the cycle lock, and is not inside the runtime yet */
   TRI_RACE_FORK_GIVES,    /* it has it still, and is not inside any more; in the parent */
-  TRI_RACE_ASSIST,        /* a thread has come in to assist, and has taken no work yet */
   TRI_RACE_PLACES,
 };
 
