@@ -16,8 +16,8 @@
  *              BESIDE, and nobody is inside when it has ended: pages are listed then ([BESIDE-2]), and the next round
  *              sets its own bounds ([BESIDE-3]). With the hybrid barrier it is from the first stop to the last.
  *   [ASSIST-4] a thread of a program that did not ask for it assists with its signals blocked: the runner waits for it,
- *              and a handler could fork, sleep or longjmp away with the work, or find the heap shut. Nor does it ask
- * the kernel anything that a sandbox may not allow, but leaves such work to the markers.
+ *              and a handler could fork, sleep or longjmp away with the work, or find the heap shut. Beyond that it
+ *              asks the kernel nothing that a sandbox may not allow, but leaves such work to the markers.
  *
  * No locks. Memory order: work that is put up is released by the global stack and, for the runner, by `door`; with the
  * page barrier who comes in acquires the round's bounds by it. Forbidden on a stack whose end is not known or near:
@@ -104,7 +104,6 @@ static bool mark_inside(void) {
 
 /* Inside the runtime. */
 static bool mark_some(void) {
-  tri_int_store_rlx(&wanted, 1);
   if (!enter()) return false;
   bool took_some = mark_inside();
   leave();
@@ -128,9 +127,8 @@ static bool assist_undisturbed(struct tri_thread *t) {
 }
 
 static bool is_work_to_take(void) {
-  if (tri_assist_is_open()) return tri_mark_has_work();
   tri_int_store_rlx(&wanted, 1);
-  return false;
+  return tri_assist_is_open() && tri_mark_has_work();
 }
 
 bool tri_assist(void) {

@@ -60,7 +60,8 @@
 /* How far beyond its goal the heap may grow before the rest is marked in the stopped world. Threads are held up before.
  */
 enum { OVERSHOOT_DIVISOR = 20, HYBRID_OVERSHOOT_DIVISOR = 2 }; /* short stops are what that barrier is for */
-enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 };                   /* one entry is the last stop's */
+
+enum { MAX_ROUNDS = TRI_BESIDE_ROUNDS - 1 }; /* one entry is the last stop's */
 /* To ask about all pages takes longer than to clean those that a program with a window writes to, and meanwhile it
  * writes on. So when the rounds gain no more, the last few ask only about where the one before found pages written,
  * parts that lie less than HOT_GAP apart as one, if that is at most one part in HOT_SHARE. */
@@ -87,7 +88,7 @@ static struct tri_beside_stats stats;
 /* Pacing, while marking beside the program. */
 static tri_aword paced_from TRI_CACHE_ALIGNED; /* live bytes when marking began; 0: nothing is paced */
 static tri_aword work_done TRI_CACHE_ALIGNED;  /* bytes scanned by markers since */
-static tri_aword samples, outrun_samples;      /* how often markers looked, and found the program waiting */
+static tri_aword samples, outrun_samples;      /* how often markers looked, and found the program far ahead */
 static uint64_t work_expected;                 /* what the last cycle scanned */
 static tri_aint hurry;                         /* so many threads wait for the cycle to end */
 static tri_aword waited_for_until;             /* until then somebody waits for marking to get on; only a hint */
@@ -320,8 +321,8 @@ void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
   work_expected = expected_work;
   tri_assist_begin();
   tri_store_rel(&paced_from, heap_live);
-  if (hybrid) tri_assist_open();
   if (hybrid) {
+    tri_assist_open();
     mark_while_pointers_are_shaded();
   } else {
     mark_in_rounds();

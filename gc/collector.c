@@ -10,7 +10,8 @@
  * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
  * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
  * stops it there like anybody. While a cycle marks beside the program, who is ahead of it (pacer/lead.c) assists in
- * small steps, as long as there is work to take and it is far ahead; who cannot assist sleeps as well.
+ * small steps, and goes on with it as long as it is far ahead. It sleeps as well if it is far ahead and finds no work
+ * to take, with the page barrier before that, and whenever it cannot assist.
  *
  * Between cycles the thread makes huge pages (gc/hugepages.c), as long as nobody wants a cycle.
  *

@@ -29,10 +29,10 @@
  *            before, it has in a root or in a page that the last stop looks at; the hybrid barrier has no such stop,
  *            so nothing is disowned there.
  *
- * No locks. Mark bits: relaxed fetch-or, or a plain store when one marker alone sets any, since no thread shades
- * meanwhile (each acts only on bits that it set itself; the end of marking is an acquire/release on `idle`). Idle
- * markers are given the oldest half of a buffer by whoever has one, at the next round of candidates. Forbidden:
- * recursion, allocation from the collected heap.
+ * No locks. Mark bits: relaxed fetch-or, or a plain store when one marker alone sets any, since no thread shades or
+ * assists meanwhile, [ASSIST-3] (each acts only on bits that it set itself; the end of marking is an acquire/release on
+ * `idle`). Idle markers are given the oldest half of a buffer by whoever has one, at the next round of candidates.
+ * Forbidden: recursion, allocation from the collected heap.
  */
 #include "gc/mark.h"
 

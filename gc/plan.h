@@ -16,7 +16,8 @@ void tri_plan_publish(const struct tri_config *config, const struct tri_plan_inp
 /* The same from what was measured last, after a setting has changed. heap_marked moves by `added` (a ballast's). */
 void tri_plan_renew(const struct tri_config *config, int64_t added);
 /* The goal by the memory limit follows the memory in use: any thread, inside the runtime or unregistered, without
- * locks. Does nothing without a limit, or while somebody else is at it. */
+ * locks. Does nothing without a limit, while somebody else is at it, or a tenth of a millisecond after the last time.
+ */
 void tri_plan_follow(void);
 /* True when the memory limit asks for a lower goal than GOGC, so that passing the goal means passing the limit. */
 bool tri_plan_is_by_limit(void);

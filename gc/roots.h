@@ -36,6 +36,7 @@ bool tri_roots_add_untold(uintptr_t lo, uintptr_t hi);
 bool tri_roots_add_tracked(uintptr_t lo, uintptr_t hi);
 /* The i-th range, in pieces of at most 256 KiB; false past the end. */
 bool tri_roots_get(size_t i, struct tri_root_range *ret);
+/* There is a first one. */
 bool tri_roots_any(void);
 
 /* Parts of the heap that the program has made unreadable, as the last gathering found them. next_readable: moves *lo to

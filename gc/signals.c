@@ -40,9 +40,9 @@ static uint64_t our_bit(void) {
 
 enum { SETXID = __SIGRTMIN + 1 };
 
-/* By the kernel's own call, since the C library would leave its signal of cancellation open, and open it in a thread of
- * its own that waits for it as the one of its timers. That of setuid and its kin
- * stays as it is: whoever calls these waits, under a lock of the C library, for each thread to have taken it. */
+/* By the kernel's own call: the C library would open its signal of cancellation, also in the thread that waits for it
+ * as the signal of timers. That of setuid and its kin stays as it is: whoever calls these waits, under a lock of the C
+ * library, for each thread to have taken it. */
 uint64_t tri_signals_keep_off(void) {
   uint64_t ours = our_bit(), others = ~(ours | UINT64_C(1) << (SETXID - 1)), old = 0;
   syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, &old, sizeof old);

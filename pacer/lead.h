@@ -7,6 +7,7 @@
 #define TRI_LEAD_SLACK ((uint64_t)1 << 20)
 #define TRI_LEAD_SLACK_BY_LIMIT ((uint64_t)256 << 10)
 #define TRI_LEAD_STEP_MIN ((uint64_t)32 << 10)
+/* Beyond NEAR waits who finds nothing to assist in, beyond FAR everybody assists or waits until it is less. */
 enum { TRI_LEAD_NEAR = 4, TRI_LEAD_FAR = 64 };
 
 struct tri_lead_input {

@@ -10,7 +10,7 @@
  *
  * Go drops the sample of a cycle in which the heap did not grow. Where free() is honoured that is a measurement like
  * any other, and counts as 0: otherwise one burst would keep the trigger low for as long as the program stays still.
- * Where threads wait instead of assisting (the page barrier), what they would have allocated meanwhile counts, or the
+ * Where threads wait as well as assist (the page barrier), what they would have allocated meanwhile counts, or the
  * runway would stay what it was too short for. That barrier also makes marking more, in a program that writes
  * everywhere: with Go's lower bound too little would be left to grow by meanwhile, at a low GOGC.
  * A sample that is no number (nothing scanned, all CPUs in assists) is left out or kept finite: Go's would stay the
