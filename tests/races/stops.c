@@ -128,8 +128,6 @@ static void turning_back(void) {
 
 /* A thread that begins in the stopped world. */
 
-static int child_held_at;
-static pthread_t child_thread;
 static atomic_bool child_ran;
 
 static void *run(void *unused) {
@@ -138,12 +136,12 @@ static void *run(void *unused) {
 }
 
 static void make_child(struct actor *a) {
-  hold(CHILD, child_held_at);
-  CHECK(pthread_create(&child_thread, NULL, run, NULL) == 0, "pthread_create");
+  pthread_t child;
+  CHECK(pthread_create(&child, NULL, run, NULL) == 0, "pthread_create");
 }
 
 static void beginning(void) {
-  child_held_at = TRI_RACE_THREAD_BEGINS;
+  hold(CHILD, TRI_RACE_THREAD_BEGINS);
   act_now(WRITER, make_child);
   wait_held(TRI_RACE_THREAD_BEGINS);
   collect_to(TRI_RACE_STOPPED);
@@ -185,13 +183,22 @@ static void no_handler_runs_at(int place) {
   finish(WRITER);
 }
 
+static pthread_t held_thread;
+
+static void note_held_thread(void) {
+  held_thread = pthread_self();
+}
+
+/* Its maker may have to wait for the registry, and tells its number only then. */
 static void joining(void) {
   signal(SIGUSR1, on_signal);
-  child_held_at = TRI_RACE_THREAD_JOINS;
-  act_now(WRITER, make_child);
+  before_holding = note_held_thread;
+  hold(CHILD, TRI_RACE_THREAD_JOINS);
+  begin(WRITER, make_child);
   wait_held(TRI_RACE_THREAD_JOINS);
-  no_handler_runs_in(child_thread, TRI_RACE_THREAD_JOINS);
+  no_handler_runs_in(held_thread, TRI_RACE_THREAD_JOINS);
   CHECK(becomes_within(&child_ran, LONG_MS), "the thread does not run");
+  finish(WRITER);
 }
 
 static void forking(void) {
