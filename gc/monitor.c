@@ -117,7 +117,7 @@ static void monitor_main(void *arg) {
   struct tri_thread *t = tri_thread_register_self();
   if (!t) tri_fatal("no memory to register the monitor thread");
   if (!tri_malloc_mode) tri_thread_find_stack(t);
-  uint64_t next_step = 0;
+  uint64_t next_step = 0, rests_since = 0;
   unsigned seen = tri_int_load_acq(&wakes), seen_kicks = tri_int_load_acq(&kicks);
   for (;;) {
     uint64_t now = tri_now_ns();
@@ -125,14 +125,15 @@ static void monitor_main(void *arg) {
     uint64_t sleep = least(force_cycle(now), reread_limits(now));
     if (now >= next_step) {
       tri_int_store_rel(&falling, 0);
+      tri_scavenger_slept(now - rests_since);
       uint64_t wait = tri_scavenger_step();
-      next_step = wait == UINT64_MAX ? UINT64_MAX : tri_now_ns() + wait;
+      rests_since = tri_now_ns();
+      next_step = wait == UINT64_MAX ? UINT64_MAX : rests_since + wait;
     }
     now = tri_now_ns();
     sleep = least(sleep, refresh_stats_page(now));
     sleep = least(sleep, next_step == UINT64_MAX ? UINT64_MAX : until(now, next_step));
     sleep_on(seen, sleep == UINT64_MAX ? 0 : sleep);
-    tri_scavenger_slept(tri_now_ns() - now);
     seen = tri_int_load_acq(&wakes);
     unsigned kicked = tri_int_load_acq(&kicks);
     if (kicked != seen_kicks && !tri_int_load_acq(&falling)) next_step = 0;

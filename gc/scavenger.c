@@ -120,6 +120,7 @@ static uint64_t retain_goal(const struct tri_memory_use *use) {
                                   .ballast = ballast,
                                   .heap_in_use = use->objects + use->unused,
                                   .heap_retained = use->objects + use->unused + use->free,
+                                  .overhead = use->meta,
                                   .page_size = tri_os_page_size(),
                                   .mapped_ready = use->mapped,
                                   .memory_limit = tri_limit_bytes()};

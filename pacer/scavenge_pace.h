@@ -6,8 +6,9 @@
 #include "pacer/controller.h"
 
 #define TRI_SCAVENGE_NONE UINT64_MAX
-#define TRI_SCAVENGE_RETAIN_PERCENT 10 /* above what the percent goal asks for */
-#define TRI_SCAVENGE_REDUCE_PERCENT 5  /* below the memory limit */
+#define TRI_SCAVENGE_RETAIN_PERCENT 10            /* above what the percent goal asks for */
+#define TRI_SCAVENGE_REDUCE_PERCENT 5             /* below the memory limit */
+#define TRI_SCAVENGE_OVERHEAD ((uint64_t)4 << 20) /* the runtime's own memory that the heap does not make up for */
 #define TRI_SCAVENGE_CPU_PERCENT 1
 #define TRI_SCAVENGE_QUANTUM ((uint64_t)64 << 10)
 #define TRI_SCAVENGE_WORK_MIN_NS ((int64_t)1000000)
@@ -21,6 +22,7 @@ struct tri_scavenge_input {
   uint64_t ballast;       /* in heap_goal */
   uint64_t heap_in_use;   /* pages of spans in use, now */
   uint64_t heap_retained; /* heap pages not given back, now */
+  uint64_t overhead;      /* tables and structs, which never go back */
   uint64_t page_size;     /* the kernel's */
   uint64_t mapped_ready;
   uint64_t memory_limit; /* UINT64_MAX: none */
