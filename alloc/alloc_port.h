@@ -5,7 +5,8 @@
 #include "internal/base.h"
 
 /* Live bytes reached the trigger, or the stress setting asks for a cycle: called after a flush of counters, inside the
- * runtime, with no lock held. Must not block and must not allocate. */
-void tri_port_heap_grew(uint64_t heap_live);
+ * runtime, with no lock held. The calling thread's share since its last flush is `grown`. Must not block and must not
+ * allocate. */
+void tri_port_heap_grew(uint64_t heap_live, int64_t grown);
 
 #endif

@@ -242,11 +242,12 @@ static bool refill(struct tri_mcache *c, unsigned spanclass) {
 }
 
 void tri_mcache_flush(struct tri_mcache *c) {
-  uint64_t live = tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)c->live_delta) + (uint64_t)c->live_delta;
+  int64_t grown = c->live_delta;
+  uint64_t live = tri_fetch_add_rlx(&tri_state.heap_live, (uint64_t)grown) + (uint64_t)grown;
   tri_fetch_add_rlx(&tri_state.total_alloc, c->gross_bytes);
   c->live_delta = 0;
   c->gross_bytes = 0;
-  tri_port_heap_grew(live);
+  tri_port_heap_grew(live, grown);
 }
 
 void tri_mcache_flush_if_due(struct tri_mcache *c) {

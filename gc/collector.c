@@ -10,8 +10,10 @@
  * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
  * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
  * stops it there like anybody. While a cycle marks beside the program, who is ahead of it (pacer/lead.c) assists in
- * small steps, and goes on with it as long as it is far ahead. It sleeps as well if it is far ahead and finds no work
- * to take, with the page barrier before that, and whenever it cannot assist.
+ * small steps. While it is far ahead it goes on with that, for 2 ms for each 64 KiB that it has allocated: one
+ * allocation of a few bytes is not held up for the rest of the cycle, and the next one does its part. It sleeps as well
+ * if it is far ahead and finds no work to take, with the page barrier or near a memory limit before that, and whenever
+ * it cannot assist.
  *
  * Between cycles the thread makes huge pages (gc/hugepages.c), as long as nobody wants a cycle.
  *
@@ -40,6 +42,7 @@
 #include "pacer/lead.h"
 
 enum { WAIT_STEP_NS = 250 * 1000, WAIT_STEPS = 8 };
+enum { ASSIST_STEP_NS = 2 * 1000 * 1000, ASSIST_STEP_BYTES = 64 << 10 };
 
 static tri_aint wanted, served; /* futex words: the collector sleeps on wanted, helpers on served */
 enum { NOT_STARTED, STARTED, REFUSED };
@@ -72,7 +75,7 @@ static bool stress_due(void) {
   return total - mark >= stress_bytes && tri_cas_acq_rel(&stress_mark, mark, total);
 }
 
-void tri_port_heap_grew(uint64_t heap_live) {
+void tri_port_heap_grew(uint64_t heap_live, int64_t grown) {
   tri_plan_follow();
   tri_monitor_live_is(heap_live);
   uint64_t trigger = tri_load_acq(&tri_state.trigger);
@@ -85,7 +88,9 @@ void tri_port_heap_grew(uint64_t heap_live) {
       !tri_beside_is_outrun(heap_live) && stress_bytes == 0)
     return;
   /* Makes the thread call tri_collector_help or tri_collector_wait on its way out of the runtime. */
-  if (tri_thread_is_registered(tri_self)) tri_int_store_rlx(&tri_self->stop_pending, 1);
+  if (!tri_thread_is_registered(tri_self)) return;
+  tri_self->grown = grown > 0 ? (uint64_t)grown : 0;
+  tri_int_store_rlx(&tri_self->stop_pending, 1);
 }
 
 static void serve(void) {
@@ -158,20 +163,21 @@ static bool far_behind(void) {
 }
 
 /* The further ahead allocation is, the more assists at a time: each takes no longer than it must. Once it is far ahead
- * they go on until it is not, and that bounds the heap. */
-static bool assist_a_while(void) {
+ * they go on until it is not, or for as long as what was allocated is worth: that bounds the heap. */
+static bool assist_a_while(uint64_t until) {
   unsigned left = outrun_by();
   while (left > 0 && tri_assist())
-    if (--left == 0 && tri_beside_is_far_outrun() && pending()) left = 1;
+    if (--left == 0 && tri_beside_is_far_outrun() && pending() && tri_now_ns() < until) left = 1;
   return left == 0;
 }
 
 /* Who has assisted as much as it should waits only if it is far ahead. So does, with the hybrid barrier, who found
- * nothing to take: its cycles may go further beyond the goal. */
+ * nothing to take, as long as the goal is no memory limit's: its cycles may go further beyond it. */
 static unsigned most_lead(bool has_assisted) {
   bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK;
   if (!marking || !tri_assist_is_open() || tri_plan_is_limited()) return 0;
-  return has_assisted || tri_beside_is_hybrid() ? TRI_LEAD_FAR : TRI_LEAD_NEAR;
+  bool may_go_on = has_assisted || (tri_beside_is_hybrid() && !tri_plan_is_by_limit());
+  return may_go_on ? TRI_LEAD_FAR : TRI_LEAD_NEAR;
 }
 
 static bool must_wait(bool has_assisted) {
@@ -180,12 +186,20 @@ static bool must_wait(bool has_assisted) {
   return most == 0 || outrun_by() > most;
 }
 
+/* A thread that allocates little at a time is held up shortly and often, not once for the rest of the cycle. */
+static uint64_t held_up_until(void) {
+  uint64_t steps = 1 + tri_self->grown / ASSIST_STEP_BYTES;
+  tri_self->grown = 0; /* a stop brings the thread here, too */
+  return tri_now_ns() + steps * ASSIST_STEP_NS;
+}
+
 static void wait_a_moment(void) {
+  uint64_t until = held_up_until();
   if (stress_bytes) tri_assist();
   for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
-    bool has_assisted = assist_a_while();
+    bool has_assisted = assist_a_while(until);
     unsigned s = tri_int_load_acq(&served);
-    if (!must_wait(has_assisted)) return;
+    if (!must_wait(has_assisted) || (has_assisted && tri_now_ns() >= until)) return;
     tri_beside_wait(&served, s, WAIT_STEP_NS);
   }
 }

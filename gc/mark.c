@@ -542,7 +542,7 @@ static void begin_contention(struct hand *h) {
 
 /* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later,
  * which would leave next to nothing for marking; a short sleep lets the other run as well, and the marker, whose own
- * slice is short (gc/worker.c), gets the CPU back when it wakes. */
+ * slice is short (gc/worker.c), gets the CPU back when it wakes. One that has had less than its share goes on. */
 static void give_way(struct hand *h) {
   uint64_t before = tri_now_ns();
   share_if_asked(h);
@@ -555,7 +555,7 @@ static void give_way(struct hand *h) {
     h->contended--;
     static tri_aint never;
     uint64_t ahead = ns_ahead_of_quarter(h, before);
-    tri_futex_wait(&never, 0, tri_min(tri_max(ahead, SLEEP_MIN_NS), SLEEP_MAX_NS));
+    if (ahead > SLEEP_MIN_NS) tri_futex_wait(&never, 0, tri_min(ahead, SLEEP_MAX_NS));
   } else {
     sched_yield();
   }

@@ -152,6 +152,7 @@ static void init_block(struct tri_thread *t, int tid) {
   tri_int_store_rlx(&t->scan, TRI_SCAN_NONE);
   t->on_stack = NULL;
   t->ninterrupted = 0;
+  t->grown = 0;
   memset(t->interrupted, 0, sizeof t->interrupted);
   memset(t->kernel_writes, 0, sizeof t->kernel_writes);
   t->nkernel_writes = 0;

@@ -57,6 +57,7 @@ struct tri_thread {
   struct tri_own_stack own_stack; /* while a scan is due */
   struct tri_stack *on_stack;     /* where it last said that it went; the owner inside the runtime */
   uintptr_t left_registers[TRI_SAVED_REGISTERS]; /* when it left its own stack for that */
+  uint64_t grown;                                /* bytes counted at the last flush that asked for help; owner only */
   struct tri_shader shader; /* the owner inside the runtime, or the runner with the world stopped; so is wbbuf */
   struct tri_wbbuf wbbuf;
   struct tri_mcache mcache;

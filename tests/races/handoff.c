@@ -32,7 +32,7 @@ static struct tri_mcache caches[THREADS];
 static pthread_barrier_t pause_begin, pause_end;
 static long steps = 6000;
 
-void tri_port_heap_grew(uint64_t heap_live) {
+void tri_port_heap_grew(uint64_t heap_live, int64_t grown) {
   (void)heap_live;
 }
 

@@ -37,7 +37,7 @@ static struct {
   uint64_t grew, refused, cycles;
 } m;
 
-void tri_port_heap_grew(uint64_t heap_live) {
+void tri_port_heap_grew(uint64_t heap_live, int64_t grown) {
   m.grew++;
 }
 

@@ -16,7 +16,7 @@ static struct tri_mcache a, b;
 static unsigned grew;
 static uint64_t grew_live;
 
-void tri_port_heap_grew(uint64_t heap_live) {
+void tri_port_heap_grew(uint64_t heap_live, int64_t grown) {
   grew++;
   grew_live = heap_live;
 }

@@ -18,7 +18,7 @@ enum { CLASS = 30 * 2, OTHER = 20 * 2 };
 /* Only for their tokens and inboxes; their allocator is not called. */
 static struct tri_mcache a, b;
 
-void tri_port_heap_grew(uint64_t heap_live) {}
+void tri_port_heap_grew(uint64_t heap_live, int64_t grown) {}
 
 static void init(void) {
   cr_assert(tri_mheap_init(HEAP_BYTES));
