@@ -382,7 +382,8 @@ unsigned tri_beside_outrun_by(uint64_t heap_live) {
                               .heap_goal = tri_load_rlx(&tri_state.goal),
                               .work_done = tri_load_rlx(&work_done),
                               .work_expected = work_expected,
-                              .by_limit = tri_plan_is_by_limit()};
+                              .by_limit = tri_plan_is_by_limit(),
+                              .all_assist = hybrid};
   if (in.triggered == 0 || (int64_t)heap_live < 0 || in.heap_goal == UINT64_MAX) return 0;
   return tri_lead(&in);
 }

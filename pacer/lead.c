@@ -3,12 +3,13 @@
  * to the goal by the share of the expected work that is done:
  *
  *   due = triggered + way * done / expected + slack       room = goal - triggered, or the slack if that is more
- *                                                         way = room - room / 8 - slack, but at least half of the room
+ *                                                         way = room; where all assist, room / 8 and the slack less,
+ *                                                         but at least half of the room
  *   lead = (heap_live - due) / (room / 64), in steps of 32 KiB at least
  *
  * The simpler of two rules (the other is assist_ratio.c): nothing is kept for each thread. Each that allocates asks,
- * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough: that is what
- * the way is shorter for, so that the heap ends at the goal and not beyond it.
+ * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough: for that the
+ * way is shorter, so that the heap ends at the goal and not beyond it. Threads that wait (the page barrier) keep to it.
  *
  * [LEAD-1] while everybody assists as long as the lead is beyond FAR, the heap stays below goal + room + slack + a
  * step.
@@ -24,7 +25,7 @@ enum { USUAL_LEAD = 8 }; /* a part of the room, measured where threads assist fo
 static uint64_t due_of(const struct tri_lead_input *in, uint64_t room, uint64_t slack) {
   uint64_t expected = in->work_expected ? in->work_expected : in->triggered;
   double share = in->work_done < expected ? (double)in->work_done / (double)expected : 1;
-  uint64_t way = room - tri_min_u64(room / USUAL_LEAD + slack, room / 2);
+  uint64_t way = in->all_assist ? room - tri_min_u64(room / USUAL_LEAD + slack, room / 2) : room;
   return tri_add_sat(in->triggered, tri_add_sat(tri_u64_of((double)way * share), slack));
 }
 
