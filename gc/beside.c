@@ -5,9 +5,9 @@
  *
  * Pacing is the same for both (pacer/lead.c): live bytes may grow from where the cycle began to the goal by the share
  * of the expected work that is done. Who allocates beyond that assists (gc/assist.c): the further beyond, the more, and
- * when it is as far beyond as the whole way, until it is no more; where there is nothing to assist in, it waits then
- * (gc/collector.c). Markers take a quarter of the CPUs where the program wants them all, and more while somebody waits
- * for them (gc/mark.c). The rest of this note is about the page barrier.
+ * when it is as far beyond as the whole way, as much as its allocation is worth; where there is nothing to assist in,
+ * it waits, at the latest then (gc/collector.c). Markers take a quarter of the CPUs where the program wants them all,
+ * and more while somebody waits for them (gc/mark.c). The rest of this note is about the page barrier.
  *
  *   begin: track the heap's pages -> [stop: mark roots] -> mark: grey objects, while the program runs
  *     -> pages written to since: track again, scan the marked objects on them; again, while they become fewer; then

@@ -10,10 +10,10 @@
  * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
  * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
  * stops it there like anybody. While a cycle marks beside the program, who is ahead of it (pacer/lead.c) assists in
- * small steps. While it is far ahead it goes on with that, for 2 ms for each 64 KiB that it has allocated: one
- * allocation of a few bytes is not held up for the rest of the cycle, and the next one does its part. It sleeps as well
- * if it is far ahead and finds no work to take, with the page barrier or near a memory limit before that, and whenever
- * it cannot assist.
+ * small steps. While it is far ahead it goes on with that, for 2 ms and 64 assists for each 64 KiB that it has
+ * allocated: one allocation of a few bytes is not held up for the rest of the cycle, and the next one does its part. It
+ * sleeps as well if it is far ahead and finds no work to take, with the page barrier or near a memory limit before
+ * that, and whenever it cannot assist.
  *
  * Between cycles the thread makes huge pages (gc/hugepages.c), as long as nobody wants a cycle.
  *
@@ -42,7 +42,7 @@
 #include "pacer/lead.h"
 
 enum { WAIT_STEP_NS = 250 * 1000, WAIT_STEPS = 8 };
-enum { ASSIST_STEP_NS = 2 * 1000 * 1000, ASSIST_STEP_BYTES = 64 << 10 };
+enum { BURST_STEP_BYTES = 64 << 10, BURST_STEP_NS = 2 * 1000 * 1000, BURST_STEP_ASSISTS = 64 };
 
 static tri_aint wanted, served; /* futex words: the collector sleeps on wanted, helpers on served */
 enum { NOT_STARTED, STARTED, REFUSED };
@@ -162,12 +162,25 @@ static bool far_behind(void) {
   return (int64_t)live > 0 && live > goal && live - goal > slack;
 }
 
+/* What the bytes that a thread has allocated oblige it to, at most, while it is far ahead. */
+struct burst {
+  uint64_t until;
+  uint64_t assists; /* also if the thread gets little of the CPU */
+};
+
+static bool burst_is_over(const struct burst *b, uint64_t assists) {
+  return assists >= b->assists && tri_now_ns() >= b->until;
+}
+
 /* The further ahead allocation is, the more assists at a time: each takes no longer than it must. Once it is far ahead
- * they go on until it is not, or for as long as what was allocated is worth: that bounds the heap. */
-static bool assist_a_while(uint64_t until) {
+ * they go on until it is not, or the burst is over: that bounds the heap. */
+static bool assist_a_while(const struct burst *b) {
+  uint64_t done = 0;
   unsigned left = outrun_by();
-  while (left > 0 && tri_assist())
-    if (--left == 0 && tri_beside_is_far_outrun() && pending() && tri_now_ns() < until) left = 1;
+  while (left > 0 && tri_assist()) {
+    done++;
+    if (--left == 0 && tri_beside_is_far_outrun() && pending() && !burst_is_over(b, done)) left = 1;
+  }
   return left == 0;
 }
 
@@ -187,19 +200,14 @@ static bool must_wait(bool has_assisted) {
 }
 
 /* A thread that allocates little at a time is held up shortly and often, not once for the rest of the cycle. */
-static uint64_t held_up_until(void) {
-  uint64_t steps = 1 + tri_self->grown / ASSIST_STEP_BYTES;
-  tri_self->grown = 0; /* a stop brings the thread here, too */
-  return tri_now_ns() + steps * ASSIST_STEP_NS;
-}
-
-static void wait_a_moment(void) {
-  uint64_t until = held_up_until();
+static void wait_a_moment(uint64_t grown) {
+  uint64_t steps = 1 + grown / BURST_STEP_BYTES;
+  struct burst b = {.until = tri_now_ns() + steps * BURST_STEP_NS, .assists = steps * BURST_STEP_ASSISTS};
   if (stress_bytes) tri_assist();
   for (int i = 0; i < WAIT_STEPS && pending() && far_behind(); i++) {
-    bool has_assisted = assist_a_while(until);
+    bool marking = tri_int_load_rlx(&tri_state.phase) == TRI_PHASE_MARK, has_assisted = assist_a_while(&b);
     unsigned s = tri_int_load_acq(&served);
-    if (!must_wait(has_assisted) || (has_assisted && tri_now_ns() >= until)) return;
+    if (!must_wait(has_assisted) || (marking && has_assisted && tri_now_ns() >= b.until)) return;
     tri_beside_wait(&served, s, WAIT_STEP_NS);
   }
 }
@@ -219,7 +227,9 @@ static void start_or_serve(void) {
 }
 
 static void wait_if_behind(void) {
-  if (pending() && tri_int_load_acq(&thread_state) != NOT_STARTED) wait_a_moment();
+  uint64_t grown = tri_self->grown;
+  tri_self->grown = 0; /* a stop brings the thread here, too */
+  if (pending() && tri_int_load_acq(&thread_state) != NOT_STARTED) wait_a_moment(grown);
   wait_while_held_up();
 }
 

@@ -108,6 +108,7 @@ struct hand {
   uint64_t breath_ns;              /* and when the CPU was last given up */
   uint64_t start_ns, start_cpu_ns; /* of the round BESIDE, or of contention in it */
   unsigned contended;              /* so many breaths long others are taken to wait for this CPU */
+  bool goes_on;                    /* it did not give way the last time */
   unsigned due;                    /* which batch is scanned next; the other one is filled */
   struct batch batch[2];
   struct tri_candidates candidates;
@@ -542,7 +543,8 @@ static void begin_contention(struct hand *h) {
 
 /* Where nobody waits for this CPU a yield comes back at once. Where somebody does it comes back a time slice later,
  * which would leave next to nothing for marking; a short sleep lets the other run as well, and the marker, whose own
- * slice is short (gc/worker.c), gets the CPU back when it wakes. One that has had less than its share goes on. */
+ * slice is short (gc/worker.c), gets the CPU back when it wakes. One that has had less than its share sleeps every
+ * other time. */
 static void give_way(struct hand *h) {
   uint64_t before = tri_now_ns();
   share_if_asked(h);
@@ -555,12 +557,14 @@ static void give_way(struct hand *h) {
     h->contended--;
     static tri_aint never;
     uint64_t ahead = ns_ahead_of_quarter(h, before);
-    if (ahead > SLEEP_MIN_NS) tri_futex_wait(&never, 0, tri_min(ahead, SLEEP_MAX_NS));
+    h->goes_on = ahead <= SLEEP_MIN_NS && !h->goes_on;
+    if (!h->goes_on) tri_futex_wait(&never, 0, tri_min(tri_max(ahead, SLEEP_MIN_NS), SLEEP_MAX_NS));
+    h->breath_ns = tri_now_ns();
   } else {
     sched_yield();
+    h->breath_ns = tri_now_ns();
+    if (h->breath_ns - before > CONTENDED_NS) begin_contention(h);
   }
-  h->breath_ns = tri_now_ns();
-  if (h->contended == 0 && h->breath_ns - before > CONTENDED_NS) begin_contention(h);
 }
 
 /* The kernel would take the CPU away only at its tick. False: the round is cut. */

@@ -125,7 +125,7 @@ static void monitor_main(void *arg) {
     uint64_t sleep = least(force_cycle(now), reread_limits(now));
     if (now >= next_step) {
       tri_int_store_rel(&falling, 0);
-      tri_scavenger_slept(now - rests_since);
+      if (rests_since != 0) tri_scavenger_slept(now - rests_since);
       uint64_t wait = tri_scavenger_step();
       rests_since = tri_now_ns();
       next_step = wait == UINT64_MAX ? UINT64_MAX : rests_since + wait;

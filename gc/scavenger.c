@@ -1,5 +1,5 @@
 /*
- * The scavenger: free runs of pages go back to the system, at one percent of the CPUs, so that memory which the program
+ * The scavenger: free runs of pages go back to the system, at 1.25% of the CPUs, so that memory which the program
  * no longer needs is there for others seconds later. Run by the monitor thread (gc/monitor.c); how much is to stay
  * comes from pacer/scavenge_pace.c, giving back is alloc/mheap.c's.
  *
@@ -106,8 +106,8 @@ static uint64_t live_bytes(void) {
   return live < 0 ? 0 : (uint64_t)live;
 }
 
-/* Bytes of heap that may stay resident; UINT64_MAX: all. */
-static uint64_t retain_goal(const struct tri_memory_use *use) {
+/* Bytes of heap that may stay resident beside so much of the runtime's own; UINT64_MAX: all. */
+static uint64_t retain_goal(const struct tri_memory_use *use, uint64_t overhead) {
   struct tri_goal_input by_percent;
   struct tri_cycle_stats cycles;
   tri_plan_read(&by_percent);
@@ -120,7 +120,7 @@ static uint64_t retain_goal(const struct tri_memory_use *use) {
                                   .ballast = ballast,
                                   .heap_in_use = use->objects + use->unused,
                                   .heap_retained = use->objects + use->unused + use->free,
-                                  .overhead = use->meta,
+                                  .overhead = overhead,
                                   .page_size = tri_os_page_size(),
                                   .mapped_ready = use->mapped,
                                   .memory_limit = tri_limit_bytes()};
@@ -132,9 +132,8 @@ static uint64_t retain_goal(const struct tri_memory_use *use) {
 static uint64_t retain_goal_now(void) {
   struct tri_memory_use use;
   tri_memory_read(&use, settings->ballast_bytes);
-  uint64_t goal = retain_goal(&use);
-  tri_mheap_set_retained_on_growth(goal);
-  return goal;
+  tri_mheap_set_retained_on_growth(retain_goal(&use, 0)); /* whoever grows into it needs it */
+  return retain_goal(&use, use.meta);
 }
 
 static size_t release_some(void) {

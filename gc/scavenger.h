@@ -9,7 +9,7 @@ void tri_scavenger_init(const struct tri_config *config);
 /* Works for about a millisecond if there is something to do, and returns how long to sleep before the next call;
  * UINT64_MAX: until memory was freed or a sweep has ended. Monitor thread only, outside the runtime. */
 uint64_t tri_scavenger_step(void);
-/* The monitor slept so long after a step that asked for a sleep. */
+/* The monitor slept so long since the last step, if that asked for a sleep. */
 void tri_scavenger_slept(uint64_t ns);
 
 /* Live bytes below which another step may find something; 0: none. Any thread. */

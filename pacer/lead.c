@@ -11,8 +11,8 @@
  * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough: for that the
  * way is shorter, so that the heap ends at the goal and not beyond it. Threads that wait (the page barrier) keep to it.
  *
- * [LEAD-1] while everybody assists as long as the lead is beyond FAR, the heap stays below goal + room + slack + a
- * step.
+ * [LEAD-1] the lead grows with the heap, and falls as work is done. So while everybody who is beyond FAR marks several
+ * bytes for each that it allocates, the heap stays below goal + room + slack + what is left to mark in that proportion.
  *
  * Pure: no lock, no clock, no global.
  */

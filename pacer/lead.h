@@ -7,7 +7,8 @@
 #define TRI_LEAD_SLACK ((uint64_t)1 << 20)
 #define TRI_LEAD_SLACK_BY_LIMIT ((uint64_t)256 << 10)
 #define TRI_LEAD_STEP_MIN ((uint64_t)32 << 10)
-/* Beyond NEAR waits who finds nothing to assist in, beyond FAR everybody assists or waits until it is less. */
+/* Beyond NEAR waits who finds nothing to assist in (with the hybrid barrier only near a memory limit); beyond FAR
+ * everybody waits, or assists for much longer. */
 enum { TRI_LEAD_NEAR = 4, TRI_LEAD_FAR = 64 };
 
 struct tri_lead_input {
@@ -17,7 +18,7 @@ struct tri_lead_input {
   uint64_t work_done;
   uint64_t work_expected; /* 0: unknown, taken for all that was live */
   bool by_limit;          /* the goal comes from a memory limit */
-  bool all_assist;        /* threads wait only when they are far ahead */
+  bool all_assist;        /* threads assist whenever they can, and wait for want of work only */
 };
 
 /* 0: it is not ahead. Else from 1, by little, to TRI_LEAD_FAR and one more, by as much as the whole way to the goal. */

@@ -5,7 +5,7 @@
  *   by percent  in use now + what the heap may still grow to its goal, and 10% of that, less the runtime's own memory
  *               beyond 4 MiB; but three quarters of the growth in any case
  *   by limit    95% of the memory limit
- *   rhythm      1% of all CPUs: a PI controller sets the ratio of work to sleep; a run counts as 1 ms at least
+ *   rhythm      1.25% of all CPUs: a PI controller sets the ratio of work to sleep; a run counts as 1 ms at least
  *
  * Go's percent goal is (goal / last goal) * in use when marking ended, and stays so until the next cycle ends. Ours
  * follows what is in use and live now, and is asked for again at the end of sweeping and when frees release spans, so
@@ -26,6 +26,7 @@
 #define TT 1e9
 #define RATIO_MIN 0.001
 #define RATIO_MAX 1000.0
+#define LONGEST_SLEEP_NS ((int64_t)10000000000)
 
 static uint64_t whole_pages(uint64_t bytes, uint64_t page_size) {
   return tri_add_sat(bytes, page_size - 1) & ~(page_size - 1);
@@ -82,8 +83,9 @@ int64_t tri_scavenge_sleep_ns(const struct tri_scavenge_rhythm *r, int64_t worke
   return tri_i64_of(counted(worked_ns) / r->work_per_sleep);
 }
 
+/* A process that was stopped meanwhile need not catch up. */
 void tri_scavenge_slept(struct tri_scavenge_rhythm *r, int64_t worked_ns, int64_t slept_ns, int procs) {
-  double period = counted(worked_ns) + (double)slept_ns;
+  double period = counted(worked_ns) + (double)(slept_ns < LONGEST_SLEEP_NS ? slept_ns : LONGEST_SLEEP_NS);
   if (r->cooldown_ns > 0) {
     int64_t left = r->cooldown_ns - tri_i64_of(period);
     r->cooldown_ns = left > 0 ? left : 0;
@@ -91,7 +93,7 @@ void tri_scavenge_slept(struct tri_scavenge_rhythm *r, int64_t worked_ns, int64_
   }
   double share = counted(worked_ns) / (period * procs);
   if (!tri_controller_next(&r->controller, share, TRI_SCAVENGE_CPU_PERCENT / 100.0, period, &r->work_per_sleep)) {
-    r->work_per_sleep = TRI_SCAVENGE_START_RATIO;
+    r->work_per_sleep = r->controller.integral = TRI_SCAVENGE_START_RATIO;
     r->cooldown_ns = TRI_SCAVENGE_COOLDOWN_NS;
   }
 }
