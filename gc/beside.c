@@ -383,7 +383,7 @@ unsigned tri_beside_outrun_by(uint64_t heap_live) {
                               .work_done = tri_load_rlx(&work_done),
                               .work_expected = work_expected,
                               .by_limit = tri_plan_is_by_limit(),
-                              .all_assist = hybrid};
+                              .ends_early = hybrid || tri_plan_is_by_limit()};
   if (in.triggered == 0 || (int64_t)heap_live < 0 || in.heap_goal == UINT64_MAX) return 0;
   return tri_lead(&in);
 }

@@ -124,10 +124,12 @@ static uint64_t goal_now(void) {
 }
 
 static uint64_t trigger_beside(uint64_t goal) {
-  struct tri_trigger_input in = {.heap_marked = plan.by_percent.heap_marked,
-                                 .goal = goal,
-                                 .runway = plan.runway,
-                                 .min_num = tri_beside_is_hybrid() ? TRI_TRIGGER_MIN_NUM : TRI_TRIGGER_MIN_NUM_PAGE};
+  struct tri_trigger_input in = {
+      .heap_marked = plan.by_percent.heap_marked, .goal = goal, .runway = plan.runway, .min_num = TRI_TRIGGER_MIN_NUM};
+  if (!tri_beside_is_hybrid()) {
+    in.min_num = TRI_TRIGGER_MIN_NUM_PAGE;
+    in.max_num = tri_plan_is_by_limit() ? TRI_TRIGGER_MAX_NUM_LIMIT : 0;
+  }
   return tri_trigger(&in);
 }
 

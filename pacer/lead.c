@@ -3,13 +3,14 @@
  * to the goal by the share of the expected work that is done:
  *
  *   due = triggered + way * done / expected + slack       room = goal - triggered, or the slack if that is more
- *                                                         way = room; where all assist, room / 8 and the slack less,
- *                                                         but at least half of the room
+ *                                                         way = room; where it ends early, room / 8 and the slack
+ *                                                         less, but at least half of the room
  *   lead = (heap_live - due) / (room / 64), in steps of 32 KiB at least
  *
  * The simpler of two rules (the other is assist_ratio.c): nothing is kept for each thread. Each that allocates asks,
  * and does so many small assists, or waits so long. Two forces meet where the lead is just large enough: for that the
- * way is shorter, so that the heap ends at the goal and not beyond it. Threads that wait (the page barrier) keep to it.
+ * way ends early, so that the heap ends at the goal and not beyond it. Threads that wait rather than assist (the page
+ * barrier) keep to the way; near a memory limit it ends early for them as well, since there the cycle is cut.
  *
  * [LEAD-1] the lead grows with the heap, and falls as work is done. So while everybody who is beyond FAR marks several
  * bytes for each that it allocates, the heap stays below goal + room + slack + what is left to mark in that proportion.
@@ -25,7 +26,7 @@ enum { USUAL_LEAD = 8 }; /* a part of the room, measured where threads assist fo
 static uint64_t due_of(const struct tri_lead_input *in, uint64_t room, uint64_t slack) {
   uint64_t expected = in->work_expected ? in->work_expected : in->triggered;
   double share = in->work_done < expected ? (double)in->work_done / (double)expected : 1;
-  uint64_t way = in->all_assist ? room - tri_min_u64(room / USUAL_LEAD + slack, room / 2) : room;
+  uint64_t way = in->ends_early ? room - tri_min_u64(room / USUAL_LEAD + slack, room / 2) : room;
   return tri_add_sat(in->triggered, tri_add_sat(tri_u64_of((double)way * share), slack));
 }
 

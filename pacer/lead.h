@@ -18,7 +18,7 @@ struct tri_lead_input {
   uint64_t work_done;
   uint64_t work_expected; /* 0: unknown, taken for all that was live */
   bool by_limit;          /* the goal comes from a memory limit */
-  bool all_assist;        /* threads assist whenever they can, and wait for want of work only */
+  bool ends_early;        /* the way ends before the goal, by what those who assist are ahead */
 };
 
 /* 0: it is not ahead. Else from 1, by little, to TRI_LEAD_FAR and one more, by as much as the whole way to the goal. */

@@ -6,13 +6,15 @@
  *              last four
  *   runway     cons/mark * (1 - 0.25) / 0.25 * expected work
  *   trigger    goal - runway, between 45/64 and 61/64 of the way from marked to goal; the upper bound is goal - 4 MiB
- *              where that is more; with the page barrier from 32/64 on
+ *              where that is more; with the page barrier from 32/64 on, and by a memory limit up to 48/64
  *
  * Go drops the sample of a cycle in which the heap did not grow. Where free() is honoured that is a measurement like
  * any other, and counts as 0: otherwise one burst would keep the trigger low for as long as the program stays still.
  * Where threads wait as well as assist (the page barrier), what they would have allocated meanwhile counts, or the
  * runway would stay what it was too short for. That barrier also makes marking more, in a program that writes
- * everywhere: with Go's lower bound too little would be left to grow by meanwhile, at a low GOGC.
+ * everywhere: with Go's lower bound too little would be left to grow by meanwhile, at a low GOGC. Beyond a limit's goal
+ * it does not mark on beside the program: cycles that are through early make the next begin late, and that one would
+ * end in a long stop.
  * A sample that is no number (nothing scanned, all CPUs in assists) is left out or kept finite: Go's would stay the
  * greatest for five cycles.
  * [PACER-1] marked <= trigger <= goal, as long as marked <= goal. Pure: no lock, no clock, no global.
@@ -62,12 +64,17 @@ static uint64_t on_the_way(uint64_t heap_marked, uint64_t goal, uint64_t num) {
   return (goal - heap_marked) / TRI_TRIGGER_DEN * num + heap_marked;
 }
 
+static uint64_t latest(const struct tri_trigger_input *in) {
+  if (in->max_num) return on_the_way(in->heap_marked, in->goal, in->max_num);
+  uint64_t most = on_the_way(in->heap_marked, in->goal, TRI_TRIGGER_MAX_NUM);
+  return tri_max_u64(most, tri_sub_sat(in->goal, TRI_HEAP_MINIMUM));
+}
+
 uint64_t tri_trigger(const struct tri_trigger_input *in) {
   uint64_t marked = in->heap_marked, goal = in->goal;
   if (goal == TRI_NO_LIMIT || marked >= goal) return goal;
   uint64_t least = tri_max_u64(in->min_trigger, on_the_way(marked, goal, in->min_num));
-  uint64_t most = tri_max_u64(on_the_way(marked, goal, TRI_TRIGGER_MAX_NUM), tri_sub_sat(goal, TRI_HEAP_MINIMUM));
-  most = tri_max_u64(most, least);
+  uint64_t most = tri_max_u64(latest(in), least);
   uint64_t trigger = tri_min_u64(tri_max_u64(tri_sub_sat(goal, in->runway), least), most);
   return tri_min_u64(trigger, goal);
 }

@@ -10,6 +10,9 @@
 #define TRI_TRIGGER_MIN_NUM 45      /* about 0.7 of the way from marked to goal */
 #define TRI_TRIGGER_MIN_NUM_PAGE 32 /* with the page barrier */
 #define TRI_TRIGGER_MAX_NUM 61      /* about 0.95 */
+#define TRI_TRIGGER_MAX_NUM_LIMIT                                                     \
+  48 /* where a memory limit sets the goal, and marking ends there in a stopped world \
+      */
 
 /* Bytes allocated per byte scanned, for each CPU. All zero at first. */
 struct tri_cons_mark {
@@ -37,6 +40,7 @@ struct tri_trigger_input {
   uint64_t heap_marked, goal, runway; /* bytes */
   uint64_t min_trigger;               /* 0, or the least that lets the sweeper finish first */
   unsigned min_num;                   /* TRI_TRIGGER_MIN_NUM */
+  unsigned max_num;                   /* 0: TRI_TRIGGER_MAX_NUM, or 4 MiB before the goal if that is later */
 };
 uint64_t tri_trigger(const struct tri_trigger_input *in);
 

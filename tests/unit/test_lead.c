@@ -11,7 +11,7 @@ static struct tri_lead_input input(void) {
                                  .heap_goal = 1064 * MIB,
                                  .work_done = 0,
                                  .work_expected = 1000 * MIB,
-                                 .all_assist = true};
+                                 .ends_early = true};
 }
 
 static unsigned lead_at(struct tri_lead_input in, uint64_t live, uint64_t done) {
@@ -35,7 +35,7 @@ Test(lead, follows_the_share_of_marking_that_is_done) {
 Test(lead, is_an_eighth_of_the_room_at_the_goal) {
   struct tri_lead_input in = input();
   cr_expect_eq(lead_at(in, in.heap_goal, in.work_expected), 9);
-  in.all_assist = false;
+  in.ends_early = false;
   cr_expect_eq(lead_at(in, in.heap_goal + MIB, in.work_expected), 0, "the slack");
   cr_expect_eq(lead_at(in, in.heap_goal + 2 * MIB, in.work_expected), 2);
 }
@@ -73,7 +73,7 @@ Test(lead, unknown_work_is_all_that_is_live) {
 }
 
 Test(lead, small_heaps_have_small_steps) {
-  struct tri_lead_input in = {.triggered = 3 * MIB, .heap_goal = 4 * MIB, .work_expected = 2 * MIB, .all_assist = true};
+  struct tri_lead_input in = {.triggered = 3 * MIB, .heap_goal = 4 * MIB, .work_expected = 2 * MIB, .ends_early = true};
   cr_expect_eq(lead_at(in, 4 * MIB + TRI_LEAD_STEP_MIN, 0), 2);
   cr_expect_eq(lead_at(in, 4 * MIB + 512 * 1024, 2 * MIB), 0);
   cr_expect_gt(lead_at(in, 5 * MIB, 2 * MIB), 0);

@@ -111,6 +111,9 @@ static const struct {
 Test(trigger, earlier_with_the_page_barrier) {
   struct tri_trigger_input in = {.heap_marked = 640, .goal = 1280, .runway = 1000, .min_num = TRI_TRIGGER_MIN_NUM_PAGE};
   cr_expect_eq(tri_trigger(&in), 640 + 320);
+  in.max_num = TRI_TRIGGER_MAX_NUM_LIMIT;
+  in.runway = 0;
+  cr_expect_eq(tri_trigger(&in), 640 + 480);
 }
 
 Test(trigger, bounds) {
