@@ -134,7 +134,7 @@ static void init_hand(struct hand *h, struct tri_marker *m) {
   h->candidates.n = 0;
   h->careful = tri_roots_any_protected();
   h->run_of = (struct whole){0};
-  h->asks_nothing = h->gave_up = false;
+  h->asks_nothing = h->gave_up = h->goes_on = false;
   h->breath_bytes = 0;
   h->breath_ns = 0;
   h->contended = 0;
