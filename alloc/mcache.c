@@ -19,10 +19,10 @@
  *   [CACHE-3] every span with owner == token belongs to this cache; a discard changes the token, so that all of them
  *             are lost at once without being visited (the sweep resets their fields).
  *   [CACHE-4] while the write barrier is on, new objects are marked: free slots of a group when it becomes the current
- *             one, those of the current ones and what the hints name when the barrier goes on, and a slot that is
+ *             one, those of the current ones when the barrier goes on (and hints are forgotten), and a slot that is
  *             freed meanwhile by whoever clears its alloc bit.
- *   [CACHE-5] the groups that the latest nhints hints name are of spans that this cache owns: who gives a span up sets
- *             nhints of its class to 0.
+ *   [CACHE-5] the hints of a class up to `top` name groups of spans that this cache owns, and free slots: who gives a
+ *             span up forgets the hints of its class, and the bitmap is asked when none is left.
  *
  * Owner thread only, inside the runtime (it cannot be stopped in between); discard_stw by the cycle's runner with the
  * world stopped. Takes no lock itself. Token and inbox: see mcentral.c [CENTRAL-3].
@@ -47,13 +47,18 @@ enum { BATCH_SLOTS = 256, BATCH_PAGES = 16 };
 
 static struct tri_bitgroup no_group;
 
+static void forget_hints(struct tri_mcache *c, unsigned spanclass) {
+  c->hot[spanclass].top = c->hints[spanclass];
+}
+
 static void reset_class(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
   h->group = &no_group;
   h->valid = 0;
   h->first = 0;
   h->size = 0;
-  h->nhints = 0;
+  h->last = &c->hints[spanclass][TRI_MCACHE_HINTS];
+  forget_hints(c, spanclass);
   c->cls[spanclass] = (struct tri_mcache_class){0};
 }
 
@@ -81,9 +86,9 @@ static void blacken(const struct tri_mcache_hot *h) {
 void tri_mcache_blacken_stw(struct tri_mcache *c) {
   for (unsigned w = 0; w < TRI_ARRAY_LEN(c->used); w++)
     for (uint64_t used = c->used[w]; used; used &= used - 1) {
-      struct tri_mcache_hot *h = &c->hot[w * 64 + (unsigned)__builtin_ctzll(used)];
-      h->nhints = 0;
-      blacken(h);
+      unsigned spanclass = w * 64 + (unsigned)__builtin_ctzll(used);
+      forget_hints(c, spanclass);
+      blacken(&c->hot[spanclass]);
     }
 }
 
@@ -192,20 +197,20 @@ static void unempty(struct tri_mcache *c, struct tri_mspan *s) {
   s->room = TRI_ROOM_LISTED;
 }
 
-/* The latest hint, where it leads to a group without a slot in use. One that is stale is the oldest that is left: the
- * others have been overwritten. */
+/* The latest hint, where it leads to a group without a slot in use. By [CACHE-5] none is stale; one that is would be
+ * handed out twice, so all are forgotten. */
 static void *take_hint_slow(struct tri_mcache *c, unsigned spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
-  if (h->nhints == 0) return NULL;
-  struct tri_mcache_hint hint = c->hints[spanclass][(h->nhints - 1) % TRI_MCACHE_HINTS];
+  struct tri_mcache_hint hint = *h->top;
+  if (hint.bit == 0) return NULL;
   if (hint.group->alloc & hint.bit) {
-    h->nhints = 0;
+    forget_hints(c, spanclass);
     return NULL;
   }
   struct tri_mspan *s = tri_mheap_span_of(hint.slot);
   tri_assert(s->owner == c->token && s->spanclass == spanclass); /* [CACHE-5] */
   if (s->room == TRI_ROOM_EMPTY) unempty(c, s);
-  h->nhints--;
+  h->top--;
   tri_mcache_hand_out(c, h, hint.group, hint.bit);
   return (void *)hint.slot;
 }
@@ -273,7 +278,7 @@ void tri_mcache_freed_slow(struct tri_mcache *c, struct tri_mspan *s) {
   bool phase_off = tri_int_load_acq(&tri_state.phase) == TRI_PHASE_OFF; /* [FREE-2] */
   if (phase_off && c->empty_bytes + bytes > EMPTY_KEEP_BYTES) {
     room_unlink(c, s);
-    c->hot[s->spanclass].nhints = 0; /* [CACHE-5] */
+    forget_hints(c, s->spanclass); /* [CACHE-5] */
     tri_mcentral_retire(s);
     return;
   }

@@ -10,8 +10,8 @@
 
 enum { TRI_MCACHE_HINTS = 16 };
 
-/* A slot that this thread freed a moment ago: its memory is still in the processor's cache, so malloc takes it first.
- * Only a hint: the slot is free in its bitmap ([FREE-1]) and may have been handed out since. [CACHE-5] */
+/* A slot that this thread freed a moment ago, one of the first since the hints were used up: its memory is still in the
+ * processor's cache, so malloc takes it first. Only a hint: the slot is free in its bitmap too ([FREE-1]). [CACHE-5] */
 struct tri_mcache_hint {
   struct tri_bitgroup *group;
   uint64_t bit; /* of the slot in the group */
@@ -21,10 +21,11 @@ struct tri_mcache_hint {
 /* The group of 64 slots that malloc takes from. Without a current span: a constant group with no valid slot. */
 struct tri_mcache_hot {
   struct tri_bitgroup *group;
-  uint64_t valid;  /* bits of the group that are slots */
-  uintptr_t first; /* address of the group's slot 0 */
-  uint32_t size;   /* bytes in a slot */
-  uint32_t nhints; /* hints[(nhints - 1) % TRI_MCACHE_HINTS] is the latest; older ones may have been overwritten */
+  uint64_t valid;               /* bits of the group that are slots */
+  uintptr_t first;              /* address of the group's slot 0 */
+  uint32_t size;                /* bytes in a slot */
+  struct tri_mcache_hint *top;  /* the latest of the class's hints */
+  struct tri_mcache_hint *last; /* when there is no room for another */
 };
 
 enum tri_mcache_room {
@@ -51,7 +52,8 @@ struct tri_mcache {
   uint64_t used[(TRI_NUM_SPANCLASSES + 63) / 64]; /* span classes touched since the last discard */
   struct tri_mcache_hot hot[TRI_NUM_SPANCLASSES];
   struct tri_mcache_class cls[TRI_NUM_SPANCLASSES];
-  struct tri_mcache_hint hints[TRI_NUM_SPANCLASSES][TRI_MCACHE_HINTS]; /* last: most of it is never touched */
+  /* The first of each class is never written: its bit is 0. Last: most of it is never touched. */
+  struct tri_mcache_hint hints[TRI_NUM_SPANCLASSES][1 + TRI_MCACHE_HINTS];
 };
 
 void tri_mcache_init(struct tri_mcache *c); /* memory zeroed or used as an mcache before */
@@ -80,14 +82,12 @@ TRI_INLINE void tri_mcache_hand_out(struct tri_mcache *c, const struct tri_mcach
   c->live_delta += (int64_t)h->size;
 }
 
-/* The latest hint. One that is stale, or leads to a group without a slot in use, is left to the slow path. */
-TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_hot *h, size_t spanclass) {
-  uint32_t left = h->nhints - 1;
-  const struct tri_mcache_hint *hint = &c->hints[spanclass][left % TRI_MCACHE_HINTS];
-  TRI_ONCE(hint);
+/* The latest hint. One that leads to a group without a slot in use is left to the slow path, and so would be one that
+ * is stale. */
+TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_hot *h, struct tri_mcache_hint *hint) {
   uint64_t before = hint->group->alloc;
   if (tri_unlikely(before == 0 || (before & hint->bit) != 0)) return NULL;
-  h->nhints = left;
+  h->top = hint - 1;
   tri_mcache_hand_out(c, h, hint->group, hint->bit);
   if (hint->slot == 0) __builtin_unreachable(); /* spares malloc's look for NULL */
   return (void *)hint->slot;
@@ -97,7 +97,9 @@ TRI_INLINE void *tri_mcache_take_hint(struct tri_mcache *c, struct tri_mcache_ho
 TRI_INLINE void *tri_mcache_take(struct tri_mcache *c, size_t spanclass) {
   struct tri_mcache_hot *h = &c->hot[spanclass];
   TRI_ONCE(h);
-  if (h->nhints) return tri_mcache_take_hint(c, h, spanclass);
+  struct tri_mcache_hint *top = h->top;
+  TRI_ONCE(top);
+  if (top->bit) return tri_mcache_take_hint(c, h, top);
   struct tri_bitgroup *g = h->group;
   uint64_t free_slots = ~g->alloc & h->valid;
   if (tri_unlikely(free_slots == 0)) return NULL;
@@ -121,9 +123,11 @@ TRI_INLINE bool tri_mcache_put(struct tri_mcache *c, struct tri_mspan *s, struct
   size_t spanclass = s->spanclass;
   struct tri_mcache_hot *h = &c->hot[spanclass];
   TRI_ONCE(h);
-  uint32_t n = h->nhints;
-  c->hints[spanclass][n % TRI_MCACHE_HINTS] = (struct tri_mcache_hint){g, bit, slot};
-  h->nhints = n + 1;
+  struct tri_mcache_hint *top = h->top;
+  if (top != h->last) {
+    top[1] = (struct tri_mcache_hint){g, bit, slot};
+    h->top = top + 1;
+  }
   c->live_delta -= (int64_t)s->elemsize;
   return (g->alloc ^= bit) == 0 || s->full;
 }

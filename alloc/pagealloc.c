@@ -203,7 +203,7 @@ static size_t change_run(struct tri_pagealloc *p, size_t page, size_t n, enum ch
     unsigned lo = i == first ? page % TRI_CHUNK_PAGES : 0;
     unsigned hi = i == last ? (page + n - 1) % TRI_CHUNK_PAGES + 1 : TRI_CHUNK_PAGES;
     scavenged += change_chunk(&p->chunks[i], lo, hi, change);
-    p->sum[0][i] = tri_chunk_summarise(&p->chunks[i]);
+    p->sum[0][i] = tri_chunk_resummarise(&p->chunks[i], p->sum[0][i], lo, hi, change == GIVE);
   }
   update_above(p, first, last, false);
   return scavenged;

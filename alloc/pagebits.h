@@ -54,6 +54,41 @@ static inline struct tri_page_sum tri_chunk_summarise(const struct tri_chunk_bit
   return (struct tri_page_sum){start, best, run};
 }
 
+/* Free pages right before page `at` of the chunk. */
+static inline unsigned tri_chunk_free_before(const struct tri_chunk_bits *c, unsigned at) {
+  unsigned run = 0;
+  while (run < at) {
+    unsigned w = (at - run - 1) / 64, below = at - run - w * 64;
+    unsigned ones = tri_bits_high_ones(~c->inuse[w] << (64 - below));
+    if (ones < below) return run + ones;
+    run += below;
+  }
+  return run;
+}
+
+/* Free pages from page `at` of the chunk on. */
+static inline unsigned tri_chunk_free_from(const struct tri_chunk_bits *c, unsigned at) {
+  unsigned first = at;
+  while (at < TRI_CHUNK_PAGES) {
+    unsigned left = 64 - at % 64, ones = tri_bits_low_ones(~c->inuse[at / 64] >> (at % 64));
+    if (ones < left) return at + ones - first;
+    at += left;
+  }
+  return at - first;
+}
+
+/* The summary after pages [lo, hi) were taken or given, from the one before. Only where the longest run was cut is all
+ * of the chunk looked at. */
+static inline struct tri_page_sum tri_chunk_resummarise(const struct tri_chunk_bits *c, struct tri_page_sum old,
+                                                        unsigned lo, unsigned hi, bool given) {
+  unsigned before = tri_chunk_free_before(c, lo), after = tri_chunk_free_from(c, hi), run = before + hi - lo + after;
+  if (!given && run == old.max) return tri_chunk_summarise(c);
+  if (lo == before) old.start = given ? run : before;
+  if (hi + after == TRI_CHUNK_PAGES) old.end = given ? run : after;
+  if (run > old.max) old.max = run;
+  return old;
+}
+
 /* First page of the lowest run of n free pages that begins at or after page `from` of the chunk, or -1. */
 static inline int tri_chunk_find(const struct tri_chunk_bits *c, unsigned from, unsigned n) {
   unsigned run = 0;

@@ -12,7 +12,7 @@
 #define TRI_NUM_SPANCLASSES (TRI_NUM_CLASSES * 3)
 #define TRI_MAX_SMALL ((size_t)32768)
 
-/* Defined in the generated sizeclass_table.c. */
+/* Defined in the generated sizeclass_table.c. Sizes are Go's, a span is one of Go's or two. */
 extern const uint16_t tri_class_size[TRI_NUM_CLASSES];   /* bytes; class 67 is 32768 */
 extern const uint8_t tri_class_pages[TRI_NUM_CLASSES];   /* pages in a span */
 extern const uint16_t tri_class_nelems[TRI_NUM_CLASSES]; /* slots in a span */

@@ -67,11 +67,6 @@ static bool register_range(struct tracker *t, uintptr_t lo, uintptr_t hi) {
   return true;
 }
 
-static void open_pagemap(struct tracker *t) {
-  t->pagemap =
-      tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
-}
-
 /* MADV_GUARD_INSTALL (Linux 6.13) makes single pages unreadable; kernels that can name them say so (6.15). */
 static bool knows_guards; /* set by the probe */
 
@@ -117,7 +112,7 @@ static void ignore(uintptr_t lo, uintptr_t hi, void *arg) {}
 static bool track(struct tracker *t, uintptr_t lo, uintptr_t hi) {
   if (!tri_hidden_fd_is_ours(&t->uffd) && !open_uffd(t)) return false;
   if (!register_range(t, lo, hi)) return false;
-  open_pagemap(t);
+  t->pagemap = tri_hidden_fd_adopt(tri_pagemap_open());
   return t->pagemap.fd >= 0 && scan(t, PM_SCAN_WP_MATCHING, ignore, NULL);
 }
 

@@ -14,7 +14,7 @@
  *              what hangs on it may be much.
  *   [ASSIST-3] the door is open only while marks are set as shared ones. With the page barrier that is in a round
  *              BESIDE, and nobody is inside when it has ended: pages are listed then ([BESIDE-2]), and the next round
- *              sets its own bounds ([BESIDE-3]). With the hybrid barrier it is from the first stop to the last.
+ *              sets its own bounds ([BESIDE-3]). With the hybrid barrier it is from after the first stop to the last.
  *   [ASSIST-4] a thread of a program that did not ask for it assists with its signals blocked: the runner waits for it,
  *              and a handler could fork, sleep or longjmp away with the work, or find the heap shut. Beyond that it
  *              asks the kernel nothing that a sandbox may not allow, but leaves such work to the markers.

@@ -313,14 +313,18 @@ static void mark_while_pointers_are_shaded(void) {
   } while (!stats.cut && !tri_int_load_acq(&hurry) && tri_hybrid_look());
 }
 
-void tri_beside_mark(uint64_t heap_live, uint64_t expected_work) {
+/* The runner may not get the CPU again for milliseconds after the stop: whoever is ahead meanwhile waits. */
+void tri_beside_pace_stw(uint64_t heap_live, uint64_t expected_work) {
   tri_store_rlx(&work_done, 0);
   tri_store_rlx(&samples, 0);
   tri_store_rlx(&outrun_samples, 0);
   tri_store_rlx(&waited_ns, 0);
   work_expected = expected_work;
   tri_assist_begin();
-  tri_store_rel(&paced_from, heap_live);
+  tri_store_rel(&paced_from, tri_max(heap_live, 1));
+}
+
+void tri_beside_mark(void) {
   if (hybrid) {
     tri_assist_open();
     mark_while_pointers_are_shaded();

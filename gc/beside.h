@@ -29,9 +29,11 @@ bool tri_beside_is_next(const struct tri_config *config);
 bool tri_beside_begin(const struct tri_config *config, bool malloc_replaced);
 /* In the first stop, roots listed: marks what they point to. */
 void tri_beside_mark_roots(void);
-/* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. heap_live:
- * of now; expected_work: bytes that the last cycle scanned. */
-void tri_beside_mark(uint64_t heap_live, uint64_t expected_work);
+/* Still in the first stop: from here on who is ahead of marking is held back. heap_live: of now; expected_work: bytes
+ * that the last cycle scanned. */
+void tri_beside_pace_stw(uint64_t heap_live, uint64_t expected_work);
+/* The program runs: marks until nothing is grey and few pages are written to any more, or until it must end. */
+void tri_beside_mark(void);
 /* How roots are to be gathered in the first stop. */
 enum tri_stacks tri_beside_stacks(void);
 /* The barrier is tri_write's: nothing but what it has shaded is left to the last stop. */

@@ -4,8 +4,9 @@
  *
  * The thread is made at the first request, not at start-up: programs that never collect stay single-threaded (setns,
  * unshare and lock elision depend on it). It is made on the way out of an allocation, or by who changes a setting, not
- * from inside pthread_create, nor from free(): the C library calls that with its lock of cached stacks held. Where it
- * cannot be made (RLIMIT_NPROC, seccomp) the allocating thread runs the cycle.
+ * from inside pthread_create, nor from free(): the C library calls that with its lock of cached stacks held. What is
+ * asked for there, or where a thread ends, is left to the thread's next allocation, or to the first of the next thread
+ * that begins. Where no thread can be made (RLIMIT_NPROC, seccomp) the allocating thread runs the cycle.
  *
  * An allocating thread never waits for a cycle to end: the runner may need a lock that the program holds. When the heap
  * is far past the trigger and the cycle has not begun it sleeps, outside the runtime, for a bounded time: the runner
@@ -229,12 +230,27 @@ static void start_or_serve(void) {
 static void wait_if_behind(void) {
   uint64_t grown = tri_self->grown;
   tri_self->grown = 0; /* a stop brings the thread here, too */
-  if (pending() && tri_int_load_acq(&thread_state) != NOT_STARTED) wait_a_moment(grown);
+  if (pending()) wait_a_moment(grown);
   wait_while_held_up();
 }
 
+/* Or is about to: the collector's thread may be long in coming where CPUs are scarce. */
+static bool somebody_serves(void) {
+  return tri_int_load_acq(&thread_state) == STARTED || tri_int_load_rlx(&serving) != 0 ||
+         tri_int_load_rlx(&starting) != 0;
+}
+
+/* Neither free() nor the end of a thread starts a thread or runs a cycle, nor does what pthread_create allocates. In a
+ * program whose live bytes only ever pass a step there nobody else would. */
+bool tri_collector_remind(void) {
+  struct tri_thread *t = tri_self;
+  bool unserved = pending() && !somebody_serves();
+  if ((unserved || tri_monitor_is_wanted()) && tri_thread_is_registered(t)) tri_int_store_rlx(&t->stop_pending, 1);
+  return unserved;
+}
+
 void tri_collector_wait(void) {
-  if (tri_cycle_is_mine() || tri_int_load_rlx(&tri_self->leaving)) return;
+  if (tri_cycle_is_mine() || tri_int_load_rlx(&tri_self->leaving) || tri_collector_remind()) return;
   int saved_errno = errno;
   wait_if_behind();
   errno = saved_errno;
@@ -245,7 +261,7 @@ void tri_collector_help(void) {
   int saved_errno = errno;
   if (pending()) start_or_serve();
   if (tri_monitor_is_wanted() && !tri_pthread_creating()) tri_monitor_start();
-  wait_if_behind();
+  if (!tri_collector_remind()) wait_if_behind();
   errno = saved_errno;
 }
 

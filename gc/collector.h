@@ -15,6 +15,9 @@ void tri_collector_help(void);
  * Starts nothing and runs no cycle: in free() the C library may hold the lock that making a thread, and ending one,
  * needs. */
 void tri_collector_wait(void);
+/* True if a cycle is wanted and nobody is there to run it. Then, and where the monitor is to start, the calling
+ * thread's next allocation calls tri_collector_help. */
+bool tri_collector_remind(void);
 /* Starts the collector and marker threads if there are none. Outside the runtime. */
 void tri_collector_start(void);
 /* After a cycle that another thread has run: the collector thread does what it does between cycles. */

@@ -293,6 +293,7 @@ TRI_NOINLINE static void begin_collection(void) {
   if (cycle.is_beside) {
     tri_beside_mark_roots();
     cycle.roots_cpu_ns = tri_worker_totals().cpu_ns;
+    tri_beside_pace_stw(cycle.heap_start, cycle.expected_work);
     cycle.t_mark = tri_start_world();
   } else {
     end_in_stop(listed);
@@ -302,7 +303,7 @@ TRI_NOINLINE static void begin_collection(void) {
 /* The program runs on between the first stop and the last. What is listed then is listed anew. */
 static void mark_beside(void) {
   TRI_RACE_POINT(FLIPPED);
-  tri_beside_mark(cycle.heap_start, last_scanned_bytes);
+  tri_beside_mark();
   TRI_RACE_POINT(LAST_STOP);
   cycle.t_mark_done = tri_now_ns();
   cycle.beside = tri_worker_totals();
@@ -411,7 +412,7 @@ static void print_trace(void) {
   tri_log_raw(line, tri_gctrace_format(line, sizeof line, &t));
 }
 
-/* With the page barrier there are no assists: then the ratio is what they would have been asked for. */
+/* Assists go by the lead (pacer/lead.c): the ratio is what Go would ask them for. */
 static void print_pacer_start(void) {
   struct tri_assist_input in = {.gc_percent = settings->gc_percent,
                                 .heap_goal = stats.heap_goal,

@@ -141,7 +141,7 @@ static void give_locks_back(void) {
 }
 
 static void finish(void) {
-  tri_lock_release(&tri_registry_lock);
+  tri_thread_release_registry_to_all();
   tri_cycle_unlock();
   if (has_gate) tri_cycle_unlock_gate();
 }

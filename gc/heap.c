@@ -182,11 +182,19 @@ static void free_remote(struct tri_thread *t, const struct tri_slot *s, void *p,
   }
 }
 
+/* The start of a live small object in a swept span: what nearly all calls are about. */
+TRI_INLINE bool find_plain(struct tri_mspan *span, const void *p, struct tri_slot *ret) {
+  *ret = (struct tri_slot){.span = span, .index = tri_mspan_index(span, (uintptr_t)p)};
+  /* A wrong pointer's span may have died and be another's by now. */
+  return tri_int_load_acq(&span->state) == TRI_SPAN_SMALL &&
+         (uintptr_t)p - span->base < span->nelems * span->elemsize &&
+         tri_int_load_acq(&span->sweepgen) == tri_int_load_rlx(&tri_state.sweepgen) &&
+         tri_heap_is_live_slot(span, p, &ret->group, &ret->bit);
+}
+
 bool tri_heap_free_other(struct tri_thread *t, struct tri_mspan *span, void *p) {
   struct tri_slot s;
-  bool plain = tri_int_load_acq(&span->state) == TRI_SPAN_SMALL &&
-               tri_int_load_acq(&span->sweepgen) == tri_int_load_rlx(&tri_state.sweepgen) &&
-               tri_slot_find((uintptr_t)p, &s) && tri_slot_start(&s) == (uintptr_t)p && tri_slot_in_use(&s);
+  bool plain = find_plain(span, p, &s);
   size_t size = span->elemsize; /* once the bit is set the span may die and be born again */
   if (!plain || (tri_fetch_or_seq(&s.group->rfree, s.bit) & s.bit)) return false;
   t->mcache.live_delta -= (int64_t)size;
@@ -208,13 +216,19 @@ static void free_nested(void *p, const char *caller) {
   tri_mcentral_notify_rfree(s.span);
 }
 
-/* Finds the slot that p starts, in a swept span; does not return for a wrong pointer. */
-static struct tri_slot checked_slot(const void *p, const char *caller) {
+TRI_NOINLINE static struct tri_slot sweep_and_find(const void *p, const char *caller) {
   struct tri_slot s;
   if (!tri_slot_find((uintptr_t)p, &s) || !tri_mcentral_ensure_swept(s.span) || !tri_slot_find((uintptr_t)p, &s) ||
       tri_slot_start(&s) != (uintptr_t)p || !tri_slot_in_use(&s))
     tri_misuse_bad_free(p, caller);
   return s;
+}
+
+/* Finds the slot that p starts, in a swept span; does not return for a wrong pointer. */
+TRI_INLINE struct tri_slot checked_slot(const void *p, const char *caller) {
+  struct tri_mspan *span = tri_mheap_span_of((uintptr_t)p);
+  struct tri_slot s;
+  return tri_likely(span && find_plain(span, p, &s)) ? s : sweep_and_find(p, caller);
 }
 
 static void free_inside(struct tri_thread *t, void *p, const char *caller) {
@@ -395,10 +409,10 @@ static bool resize_large(struct tri_thread *t, void *p, size_t size, unsigned fl
 }
 
 static void *move(void *p, size_t old, size_t size, unsigned flags) {
-  void *q = tri_heap_alloc(size, flags);
+  void *q = size < TRI_HEAP_MEDIUM ? tri_heap_alloc_small(size, flags) : tri_heap_alloc(size, flags);
   if (!q) return NULL;
   memcpy(q, p, tri_min(old, size));
-  tri_heap_free_slow(p, "realloc");
+  tri_heap_free(p, "realloc");
   return q;
 }
 

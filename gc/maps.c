@@ -1,8 +1,9 @@
 /*
- * /proc/self/maps, for the root scan of a stopped world. Plain system calls, a static buffer, no allocation, no locks:
- * used by the one thread that runs a cycle. The calls are raw: the C library's are cancellation points, and a thread
- * that is cancelled here would leave the world stopped. /proc/thread-self, since /proc/self shows no memory once the
- * main thread has ended by pthread_exit.
+ * /proc/self/maps, for the root scan of a stopped world and for who is given a pointer of unknown memory. Plain system
+ * calls, no allocation, no locks; the static buffer is the one thread's that runs a cycle. The calls are raw: the C
+ * library's are cancellation points, and a thread that is cancelled here would leave the world stopped. /proc/self
+ * shows no memory once the main thread has ended by pthread_exit: then /proc/thread-self is read, and not sooner, for
+ * the reason in alloc/base/pagemap.c.
  */
 #include "gc/maps.h"
 
@@ -59,33 +60,52 @@ static ssize_t read_some(int fd, char *buf, size_t size) {
   return n;
 }
 
-static bool each_line(int fd, bool (*fn)(const struct tri_mapping *, void *), void *arg) {
-  static char buf[READ_BUFFER + 1];
+struct reader {
+  char *buf; /* one more for the end of a line */
+  size_t size;
+  bool any; /* something was read */
+};
+
+static bool each_line(struct reader *r, int fd, bool (*fn)(const struct tri_mapping *, void *), void *arg) {
   size_t have = 0;
   for (;;) {
-    ssize_t n = read_some(fd, buf + have, READ_BUFFER - have);
+    ssize_t n = read_some(fd, r->buf + have, r->size - have);
     if (n < 0) return false;
-    if (n == 0) return true;
+    if (n == 0) return r->any;
+    r->any = true;
     have += (size_t)n;
-    char *line = buf, *end;
-    while ((end = memchr(line, '\n', have - (size_t)(line - buf)))) {
+    char *line = r->buf, *end;
+    while ((end = memchr(line, '\n', have - (size_t)(line - r->buf)))) {
       struct tri_mapping m;
       *end = 0;
       if (!parse_line(line, &m)) return false;
       if (!fn(&m, arg)) return true;
       line = end + 1;
     }
-    have -= (size_t)(line - buf);
-    if (have == READ_BUFFER) return false;
-    memmove(buf, line, have);
+    have -= (size_t)(line - r->buf);
+    if (have == r->size) return false;
+    memmove(r->buf, line, have);
   }
 }
 
-bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg) {
-  int saved_errno = errno;
-  int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
-  bool ok = fd >= 0 && each_line(fd, fn, arg);
+static bool each_line_of(struct reader *r, const char *file, bool (*fn)(const struct tri_mapping *, void *),
+                         void *arg) {
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC);
+  bool ok = fd >= 0 && each_line(r, fd, fn, arg);
   if (fd >= 0) syscall(SYS_close, fd);
+  return ok;
+}
+
+bool tri_maps_each_in(char *buf, size_t size, bool (*fn)(const struct tri_mapping *, void *), void *arg) {
+  int saved_errno = errno;
+  struct reader r = {buf, size - 1, false};
+  bool ok = each_line_of(&r, "/proc/self/maps", fn, arg);
+  if (!r.any) ok = each_line_of(&r, "/proc/thread-self/maps", fn, arg);
   errno = saved_errno;
   return ok;
+}
+
+bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg) {
+  static char buf[READ_BUFFER];
+  return tri_maps_each_in(buf, sizeof buf, fn, arg);
 }

@@ -15,8 +15,10 @@ struct tri_mapping {
   bool shared_anon; /* shared, without a file that others could open: MAP_ANONYMOUS, memfd, System V */
 };
 
-/* Calls fn for each mapping in ascending order until it returns false. False when /proc cannot be read. Not
- * reentrant: for the cycle's runner, and for error messages before an abort. */
+/* Calls fn for each mapping in ascending order until it returns false. False when /proc cannot be read. For the cycle's
+ * runner: not reentrant. */
 bool tri_maps_each(bool (*fn)(const struct tri_mapping *, void *), void *arg);
+/* The same for any thread, with a buffer of the caller's; size: more than the longest line, which has a path. */
+bool tri_maps_each_in(char *buf, size_t size, bool (*fn)(const struct tri_mapping *, void *), void *arg);
 
 #endif

@@ -59,6 +59,8 @@ enum { BATCH = TRI_CANDIDATES_AT_ONCE / TRI_SCAN_SMALL, CHUNK_WORDS = 64, SPINS 
 /* In a round BESIDE: how often the cut is looked for, and the CPU given up; design.md section 5. */
 enum { BREATH_STEPS = 4, BREATH_BYTES = 32 << 10, BREATH_NS = 50 * 1000 };
 enum { SLEEP_MIN_NS = 20 * 1000, SLEEP_MAX_NS = 400 * 1000 };
+/* Asleep, not yielding in a loop: gc/stop.c says why. */
+enum { IDLE_NS = 20 * 1000 };
 enum { CONTENDED_NS = 50 * 1000, CONTENDED_BREATHS = 128 };
 enum { ASSIST_RANGES = 16 };
 enum { PREFETCH_BYTES = 512, STEP_BYTES = 8 << 10 };
@@ -502,6 +504,11 @@ static void drain(struct hand *h) {
   while (drain_step(h)) continue;
 }
 
+static void sleep_ns(uint64_t ns) {
+  static tri_aint never;
+  tri_futex_wait(&never, 0, ns);
+}
+
 /* Waits until there is work to take (true) or every marker waits or leaves (false). [MARK-3] */
 static bool wait_for_work(void) {
   tri_int_fetch_add_acq_rel(&idle, 1);
@@ -515,7 +522,7 @@ static bool wait_for_work(void) {
     if (spins < SPINS) {
       tri_spin_pause();
     } else {
-      sched_yield();
+      sleep_ns(IDLE_NS);
     }
   }
 }
@@ -555,10 +562,9 @@ static void give_way(struct hand *h) {
   }
   if (h->contended > 0 && !tri_beside_is_far_outrun()) {
     h->contended--;
-    static tri_aint never;
     uint64_t ahead = ns_ahead_of_quarter(h, before);
     h->goes_on = ahead <= SLEEP_MIN_NS && !h->goes_on;
-    if (!h->goes_on) tri_futex_wait(&never, 0, tri_min(tri_max(ahead, SLEEP_MIN_NS), SLEEP_MAX_NS));
+    if (!h->goes_on) sleep_ns(tri_min(tri_max(ahead, SLEEP_MIN_NS), SLEEP_MAX_NS));
     h->breath_ns = tri_now_ns();
   } else {
     sched_yield();

@@ -1,7 +1,8 @@
 /*
  * The monitor thread, as Go's sysmon: a cycle after two minutes without one, the scavenger's rhythm, the cgroup's
  * limit read again. Made with the collector thread, when the first cycle is due (a program that hardly allocates stays
- * without threads of ours), or before it where the memory limit follows the cgroup.
+ * without threads of ours), or before it where the memory limit follows the cgroup. A fork's child has it from its own
+ * first cycle on: one that never collects may have shut itself in by then, or want to be alone (unshare, setns).
  *
  * It sleeps until the earliest of: the scavenger's next step, the time for a cycle, one second where the cgroup is
  * followed; or until it is kicked. When live bytes have fallen below the scavenger's watermark it first waits half a

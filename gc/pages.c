@@ -18,7 +18,6 @@
 #include "gc/pages.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,8 +57,7 @@ bool tri_pages_open(void) {
   int saved_errno = errno;
   if (!tri_hidden_fd_is_ours(&pagemap)) {
     note_loss();
-    pagemap =
-        tri_hidden_fd_adopt((int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/pagemap", O_RDONLY | O_CLOEXEC));
+    pagemap = tri_hidden_fd_adopt(tri_pagemap_open());
   }
   if (pagemap.fd >= 0 && tri_int_load_rlx(&guards) == GUARDS_UNKNOWN)
     tri_int_store_rlx(&guards, scan_knows_guards() ? GUARDS : NO_GUARDS);

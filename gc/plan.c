@@ -227,9 +227,8 @@ static void tell_limited(void) {
   struct tri_memory_use use;
   tri_memory_read(&use, plan.ballast);
   tri_warn(
-      "the memory limit of %llu MiB cannot be kept: %llu MiB are in use, and %llu MiB were live when the last "
-      "collection "
-      "ended; collecting is held to half of the CPU time, and memory may pass the limit (said once)",
+      "the memory limit of %llu MiB cannot be kept: %llu MiB are in use, %llu MiB of them live at the last collection; "
+      "collecting is held to half of the CPU time, and memory may pass the limit (said once)",
       (unsigned long long)(tri_limit_bytes() >> 20), (unsigned long long)(use.mapped >> 20),
       (unsigned long long)(tri_sub_sat(plan.by_percent.heap_marked, plan.ballast) >> 20));
 }

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <threads.h>
 
+#include "gc/collector.h"
 #include "gc/real.h"
 #include "gc/runtime.h"
 #include "gc/thread.h"
@@ -25,6 +26,7 @@ static void begin_thread(struct tri_thread_record *r, struct tri_thread_start *r
   if (!t) tri_fatal("no memory to register a new thread");
   tri_thread_record_take_over(r);
   tri_thread_find_stack(t);
+  tri_collector_remind();
 }
 
 /* What a record holds is a root in the first stop of a cycle; after it, ragged stacks ask for more. */

@@ -1,5 +1,5 @@
 /*
- * The scavenger: free runs of pages go back to the system, at 1.25% of the CPUs, so that memory which the program
+ * The scavenger: free runs of pages go back to the system, at one percent of the CPUs, so that memory which the program
  * no longer needs is there for others seconds later. Run by the monitor thread (gc/monitor.c); how much is to stay
  * comes from pacer/scavenge_pace.c, giving back is alloc/mheap.c's.
  *
@@ -60,7 +60,7 @@ static tri_aword told_background, told_eager; /* of the last scavtrace line */
 
 void tri_scavenger_init(const struct tri_config *config) {
   settings = config;
-  tri_scavenge_rhythm_init(&rhythm);
+  tri_scavenge_rhythm_init(&rhythm, (int)tri_procs());
   if (config->madvdontneed == 0) tri_mheap_release_lazily();
 }
 

@@ -62,20 +62,18 @@
 #define LITTLE_PATIENCE_NS ((uint64_t)2 * 1000 * 1000)
 #define PATIENCE_NS ((uint64_t)50 * 1000 * 1000)
 #define PAUSE_NS ((uint64_t)200 * 1000)
-/* So long the runner only gives way to others on its CPU. Were it asleep, the CPU might go idle before the last thread
- * has parked, and to wake an idle one takes as long as all else in a short stop, and more where a hypervisor is asked.
- */
-#define AWAKE_NS ((uint64_t)100 * 1000)
-/* Whoever ran meanwhile was none of the program's threads on their way to parking: for some stops the runner sleeps. */
-#define SLICE_NS ((uint64_t)300 * 1000)
-enum { SPINS = 200, SLEEPY_STOPS = 64 };
+/* So long the runner spins. Were it asleep, the CPU might go idle before the last thread has parked, and to wake an
+ * idle one takes as long as all else in a short stop, and more where a hypervisor is asked. It does not yield in a
+ * loop: Linux charges a slice for each yield, or where sessions have groups of their own lets this one's threads, which
+ * wake and yield to each other, keep a CPU from all others for seconds. */
+#define AWAKE_NS ((uint64_t)20 * 1000)
+enum { SPINS = 20 };
 
 static int stop_signal;
 static tri_aint epoch;   /* number of the latest stop; runner, under the registry lock */
 static tri_aint resumed; /* number of the latest stop that ended; threads wait on it */
 static tri_aint acks;    /* threads parked for the present stop; the runner waits on it */
 static tri_aint awaited; /* so many are enough to wake the runner; 0: it has not begun to wait */
-static unsigned sleepy;  /* so many stops yet in which the runner gives way to nobody; runner only */
 
 static uint64_t report_at;              /* for the present stop; runner only */
 static uint64_t runner_mask;            /* of signals, when it does not stop others; runner, under the registry lock */
@@ -313,24 +311,12 @@ static bool all_have_acked(unsigned wanted, unsigned request) {
 }
 
 static bool all_ack_while_it_spins(unsigned wanted, unsigned request) {
-  for (unsigned spins = 0; spins < SPINS; spins++) {
+  uint64_t start = tri_now_ns();
+  do {
     if (all_have_acked(wanted, request)) return true;
-    tri_spin_pause();
-  }
+    for (int i = 0; i < SPINS; i++) tri_spin_pause();
+  } while (tri_now_ns() - start < AWAKE_NS);
   return false;
-}
-
-static bool all_ack_while_it_gives_way(unsigned wanted, unsigned request) {
-  uint64_t start = tri_now_ns(), now = start;
-  while (sleepy == 0 && now - start < AWAKE_NS) {
-    if (all_have_acked(wanted, request)) return true;
-    syscall(SYS_sched_yield);
-    uint64_t before = now;
-    now = tri_now_ns();
-    if (now - before > SLICE_NS) sleepy = SLEEPY_STOPS + 1;
-  }
-  if (sleepy > 0) sleepy--;
-  return all_have_acked(wanted, request);
 }
 
 /* Some thread may hold a lock until the world runs, and another wait for it. */
@@ -343,7 +329,6 @@ static bool is_suspicious(unsigned request, bool leaving) {
 static bool wait_for_acks(unsigned wanted, unsigned request, uint64_t before_ns) {
   uint64_t start = tri_now_ns();
   if (all_ack_while_it_spins(wanted, request)) return true;
-  if (!only_leaving_missing(request) && all_ack_while_it_gives_way(wanted, request)) return true;
   for (unsigned tries = 0;; tries++) {
     unsigned n = tri_int_load_acq(&acks);
     bool leaving;
@@ -390,8 +375,9 @@ uint64_t tri_start_world_keep_registry(void) {
 }
 
 uint64_t tri_start_world(void) {
-  uint64_t now = resume_all();
-  tri_thread_give_registry(runner_mask);
+  uint64_t now = resume_all(), mask = runner_mask;
+  tri_thread_release_registry_to_all();
+  tri_signals_let_in(mask);
   return now;
 }
 

@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ static unsigned ndeaf, next_deaf;
 static bool look_again;           /* guarded by the registry's lock */
 static bool wanted;               /* constant, as the next two */
 static int process, filters;      /* the second: seccomp's, at the start */
+static tri_aint confined;         /* 1: who made one of ours may be in a sandbox of its own, and so may that one */
 static struct tri_thread *cursor; /* of a look */
 
 struct tri_thread *tri_strangers_self(void) {
@@ -100,21 +102,21 @@ static bool adopt(int tid) {
   return true;
 }
 
-/* Valid until the next; "" where it cannot be read. */
-static const char *read_file(const char *name) {
-  static char text[BUFFER];
+/* "" where it cannot be read. */
+static const char *read_file(const char *name, char text[BUFFER]) {
   int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
-  long n = fd >= 0 ? syscall(SYS_read, fd, text, sizeof text - 1) : 0;
+  long n = fd >= 0 ? syscall(SYS_read, fd, text, BUFFER - 1) : 0;
   if (fd >= 0) syscall(SYS_close, fd);
   text[n > 0 ? n : 0] = 0;
   return text;
 }
 
-/* "" of a thread that is dead. */
+/* "" of a thread that is dead. Valid until the next. */
 static const char *read_status(int tid) {
+  static char text[BUFFER];
   char name[48];
   tri_format(name, sizeof name, "/proc/self/task/%d/status", tid);
-  return read_file(name);
+  return read_file(name, text);
 }
 
 /* Our signal is in that set of signals: "\nSigBlk:\t", "\nSigPnd:\t". */
@@ -217,13 +219,29 @@ static int filters_of(const char *status) {
   return number_in(status, "\nSeccomp:\t") + number_in(status, "\nSeccomp_filters:\t");
 }
 
-/* 0: cannot be told, /proc is another namespace's, which has other numbers, or the program is in a sandbox of its own,
- * which need not let us look. */
-static unsigned number_of_threads(void) {
-  const char *status = read_file("/proc/thread-self/status");
-  bool has_our_numbers =
-      number_in(status, "\nTgid:\t") == getpid() && number_in(status, "\nPid:\t") == (int)syscall(SYS_gettid);
+/* 0: cannot be told, /proc is another namespace's, which has other numbers, or that thread is in a sandbox of the
+ * program's, which need not let us look. */
+static unsigned number_of_threads_in(const char *file, int tid, char text[BUFFER]) {
+  const char *status = read_file(file, text);
+  if (strstr(status, "\nState:\tZ")) return 0; /* a sandbox for all threads has left it out */
+  bool has_our_numbers = number_in(status, "\nTgid:\t") == getpid() && number_in(status, "\nPid:\t") == tid;
   return has_our_numbers && filters_of(status) == filters ? (unsigned)number_in(status, "\nThreads:\t") : 0;
+}
+
+/* The first thread's directory where it may speak for the calling one: why, alloc/base/pagemap.c says. */
+static unsigned number_of_threads(void) {
+  static char text[BUFFER];
+  int own = (int)syscall(SYS_gettid), first = getpid();
+  bool first_will_do = own == first || (tri_worker_has_tid(own) && !tri_int_load_acq(&confined));
+  unsigned n = first_will_do ? number_of_threads_in("/proc/self/status", first, text) : 0;
+  return n > 0 ? n : number_of_threads_in("/proc/thread-self/status", own, text);
+}
+
+void tri_strangers_before_worker(void) {
+  int saved_errno = errno, own = (int)syscall(SYS_gettid);
+  bool like_first = own == getpid() || tri_worker_has_tid(own);
+  if (wanted && !like_first && (filters != 0 || prctl(PR_GET_SECCOMP) != 0)) tri_int_store_rel(&confined, 1);
+  errno = saved_errno;
 }
 
 /* The registered ones live: they have just answered. If the others do, too, and are as many as there should be, they
@@ -239,12 +257,14 @@ static bool one_has_changed(void) {
 
 void tri_strangers_init(bool on) {
   process = getpid();
-  if (on) filters = filters_of(read_file("/proc/thread-self/status"));
+  static char text[BUFFER];
+  if (on) filters = filters_of(read_file("/proc/thread-self/status", text));
   wanted = on;
 }
 
 void tri_strangers_after_fork(void) {
   process = getpid();
+  tri_int_store_rlx(&confined, 0); /* the caller is the first thread */
 }
 
 bool tri_strangers_wanted(void) {

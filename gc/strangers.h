@@ -12,6 +12,8 @@ bool tri_strangers_wanted(void);
 /* The calling thread's block; where it has none and may be stopped it is registered. tri_thread_none: it is not, or
  * there is no memory. As tri_thread_register_self; errno may change. */
 struct tri_thread *tri_strangers_register_self(void);
+/* By a thread that makes one of the runtime's. errno is kept. */
+void tri_strangers_before_worker(void);
 /* In a fork child. */
 void tri_strangers_after_fork(void);
 /* Under the registry's lock: that thread has registered. */

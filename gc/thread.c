@@ -261,6 +261,13 @@ void tri_thread_give_registry(uint64_t mask) {
   tri_signals_let_in(mask);
 }
 
+/* Woken one by the other, each when it gets a CPU, they would not be in before the next stop, which makes more wait. */
+void tri_thread_release_registry_to_all(void) {
+  bool several = tri_thread_number_waiting() > 1;
+  tri_lock_release(&tri_registry_lock);
+  if (several) tri_lock_wake_all(&tri_registry_lock);
+}
+
 static struct tri_thread *make_block(bool leaving) {
   struct tri_thread *t = tri_fixalloc_alloc(&thread_pool);
   if (t) {

@@ -82,6 +82,8 @@ extern struct tri_lock tri_registry_lock TRI_INTERNAL;
  * once it has the lock. What the first returns is for the second. */
 uint64_t tri_thread_take_registry(void);
 void tri_thread_give_registry(uint64_t mask);
+/* The lock alone, after a stop or a fork, when many may be waiting to register: these try at once. */
+void tri_thread_release_registry_to_all(void);
 /* First of the list; walked under the lock. */
 struct tri_thread *tri_thread_first(void);
 

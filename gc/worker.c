@@ -31,6 +31,7 @@
 #include "gc/roots.h"
 #include "gc/signals.h"
 #include "gc/stop.h"
+#include "gc/strangers.h"
 #include "gc/thread.h"
 #include "internal/check.h"
 #include "internal/clock.h"
@@ -143,6 +144,7 @@ bool tri_worker_spawn(void (*fn)(void *), void *arg) {
   }
   w->fn = fn;
   w->arg = arg;
+  tri_strangers_before_worker();
   tri_thread_is_coming(); /* the collector's and the monitor's register, and may stop who starts them */
   pthread_attr_t attr;
   pthread_attr_init(&attr);

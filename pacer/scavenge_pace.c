@@ -5,7 +5,7 @@
  *   by percent  in use now + what the heap may still grow to its goal, and 10% of that, less the runtime's own memory
  *               beyond 4 MiB; but three quarters of the growth in any case
  *   by limit    95% of the memory limit
- *   rhythm      1.25% of all CPUs: a PI controller sets the ratio of work to sleep; a run counts as 1 ms at least
+ *   rhythm      1% of all CPUs: a PI controller sets the ratio of work to sleep; a run counts as 1 ms at least
  *
  * Go's percent goal is (goal / last goal) * in use when marking ended, and stays so until the next cycle ends. Ours
  * follows what is in use and live now, and is asked for again at the end of sweeping and when frees release spans, so
@@ -67,11 +67,11 @@ uint64_t tri_scavenge_percent_goal_go(uint64_t heap_goal, uint64_t last_heap_goa
   return whole_pages(with_extra(tri_u64_of((double)last_in_use * ratio)), page_size);
 }
 
-void tri_scavenge_rhythm_init(struct tri_scavenge_rhythm *r) {
+void tri_scavenge_rhythm_init(struct tri_scavenge_rhythm *r, int procs) {
+  double ratio = TRI_SCAVENGE_START_RATIO * procs;
   *r = (struct tri_scavenge_rhythm){
-      .controller =
-          {.integral = TRI_SCAVENGE_START_RATIO, .kp = KP, .ti = TI, .tt = TT, .min = RATIO_MIN, .max = RATIO_MAX},
-      .work_per_sleep = TRI_SCAVENGE_START_RATIO,
+      .controller = {.integral = ratio, .kp = KP, .ti = TI, .tt = TT, .min = RATIO_MIN, .max = RATIO_MAX},
+      .work_per_sleep = ratio,
   };
 }
 
@@ -93,7 +93,7 @@ void tri_scavenge_slept(struct tri_scavenge_rhythm *r, int64_t worked_ns, int64_
   }
   double share = counted(worked_ns) / (period * procs);
   if (!tri_controller_next(&r->controller, share, TRI_SCAVENGE_CPU_PERCENT / 100.0, period, &r->work_per_sleep)) {
-    r->work_per_sleep = r->controller.integral = TRI_SCAVENGE_START_RATIO;
+    r->work_per_sleep = r->controller.integral = TRI_SCAVENGE_START_RATIO * procs;
     r->cooldown_ns = TRI_SCAVENGE_COOLDOWN_NS;
   }
 }

@@ -9,10 +9,11 @@
 #define TRI_SCAVENGE_RETAIN_PERCENT 10            /* above what the percent goal asks for */
 #define TRI_SCAVENGE_REDUCE_PERCENT 5             /* below the memory limit */
 #define TRI_SCAVENGE_OVERHEAD ((uint64_t)4 << 20) /* the runtime's own memory that the heap does not make up for */
-#define TRI_SCAVENGE_CPU_PERCENT 1.25 /* Go: 1, with which a GiB takes longer than ten seconds on two CPUs */
+#define TRI_SCAVENGE_CPU_PERCENT 1
 #define TRI_SCAVENGE_QUANTUM ((uint64_t)64 << 10)
 #define TRI_SCAVENGE_WORK_MIN_NS ((int64_t)1000000)
-#define TRI_SCAVENGE_START_RATIO 0.01 /* Go: 0.001, so that a second goes by after the first millisecond */
+/* For each CPU. Go: 0.001 for all, so that a second goes by after the first millisecond. */
+#define TRI_SCAVENGE_START_RATIO 0.01
 #define TRI_SCAVENGE_COOLDOWN_NS ((int64_t)5000000000)
 
 struct tri_scavenge_input {
@@ -45,7 +46,7 @@ struct tri_scavenge_rhythm {
   double work_per_sleep;
   int64_t cooldown_ns; /* the controller failed; it is left alone for so long */
 };
-void tri_scavenge_rhythm_init(struct tri_scavenge_rhythm *r);
+void tri_scavenge_rhythm_init(struct tri_scavenge_rhythm *r, int procs);
 int64_t tri_scavenge_sleep_ns(const struct tri_scavenge_rhythm *r, int64_t worked_ns);
 void tri_scavenge_slept(struct tri_scavenge_rhythm *r, int64_t worked_ns, int64_t slept_ns, int procs);
 

@@ -8,6 +8,10 @@ Usage: gen_sizeclasses.py            print the file
 The rule is that of Go's mksizeclasses.go: sizes grow in steps of a quarter to an eighth of their power of two, a span
 is the smallest number of pages that wastes at most an eighth at its end, and a class that has a neighbour's span and
 count replaces it.
+
+Spans of slots of up to 1 KiB are two of Go's side by side where that makes no more than 64 slots: their bits and structs
+are half as many, so that freeing at random finds them in the processor's cache. No more than two, and none of larger
+slots: a span whose slots are not all free keeps its memory.
 """
 import argparse
 import pathlib
@@ -17,6 +21,7 @@ PAGE = 8192
 MAX_SMALL = 32768
 SMALL_LIMIT = 1024  # up to here the lookup step is 8 bytes, above it is 128
 SMALL_STEP, LARGE_STEP = 8, 128
+WIDE_SIZE, WIDE_SLOTS = 1024, 64
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "alloc" / "sizeclass_table.c"
 
 
@@ -54,13 +59,19 @@ def make_classes():
         else:
             classes.append((size, span // PAGE))
         size += step
-    return [classes[0]] + [enlarge(size, pages) for size, pages in classes[1:]]
+    return [classes[0]] + [widen(*enlarge(size, pages)) for size, pages in classes[1:]]
 
 
 def enlarge(size, pages):
     """The same number of slots, each as large as a multiple of 128 bytes allows."""
     slots = pages * PAGE // size
     return max(size, pages * PAGE // slots // 128 * 128), pages
+
+
+def widen(size, pages):
+    """Two of Go's spans, or one."""
+    is_wide = size <= WIDE_SIZE and 2 * pages * PAGE // size <= WIDE_SLOTS
+    return size, 2 * pages if is_wide else pages
 
 
 def divmul(size):

@@ -15,6 +15,7 @@
 #include "internal/lock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -65,6 +66,10 @@ bool tri_lock_slow_within(struct tri_lock *l, uint64_t ns) {
 
 void tri_lock_wake(struct tri_lock *l) {
   tri_futex_wake(&l->word, 1);
+}
+
+void tri_lock_wake_all(struct tri_lock *l) {
+  tri_futex_wake(&l->word, INT_MAX);
 }
 
 #ifdef TRI_CHECKS_FULL

@@ -20,6 +20,8 @@ struct tri_lock {
 void tri_lock_slow(struct tri_lock *l);
 bool tri_lock_slow_within(struct tri_lock *l, uint64_t ns);
 void tri_lock_wake(struct tri_lock *l);
+/* All that wait for it try at once. */
+void tri_lock_wake_all(struct tri_lock *l);
 
 #ifdef TRI_CHECKS_FULL
 void tri_lock_rank_push(const struct tri_lock *l);

@@ -1,4 +1,5 @@
-/* PAGEMAP_SCAN on /proc/self/pagemap: from linux/fs.h of Linux 6.7 and later, which Debian 12's headers lack. */
+/* PAGEMAP_SCAN on /proc/self/pagemap: from linux/fs.h of Linux 6.7 and later, which Debian 12's headers lack. And how
+ * that file is opened: alloc/base/pagemap.c. */
 #ifndef TRI_INTERNAL_PAGEMAP_H
 #define TRI_INTERNAL_PAGEMAP_H
 
@@ -24,5 +25,8 @@ enum {
   PAGE_IS_HUGE = 1 << 6,
   PAGE_IS_GUARD = 1 << 8
 };
+
+/* For reading; CLOEXEC. Any thread. -1, errno as openat's: it cannot be opened. */
+int tri_pagemap_open(void);
 
 #endif

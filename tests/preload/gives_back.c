@@ -6,14 +6,10 @@
  */
 #include <time.h>
 
+#include "support/list.h"
 #include "support/proc.h"
 
-enum { NODE = 512, WAIT_STEPS = 20, WAIT_US = 500 * 1000, ALLOWED_MIB = 21 };
-
-struct node {
-  struct node *next;
-  char fill[NODE - sizeof(struct node *)];
-};
+enum { WAIT_STEPS = 20, WAIT_US = 500 * 1000, ALLOWED_MIB = 21 };
 
 static size_t resident_mib(bool lazy) {
   size_t kib = proc_kib("/proc/self/status", "VmRSS");
@@ -37,20 +33,9 @@ static size_t allowed_mib(void) {
 int main(int argc, char **argv) {
   size_t mib = argc > 1 ? strtoul(argv[1], NULL, 10) : 1024;
   bool lazy = argc > 2 && strcmp(argv[2], "lazy") == 0;
-  struct node *list = NULL;
-  for (size_t n = (mib << 20) / NODE; n > 0; n--) {
-    struct node *p = malloc(sizeof *p);
-    CHECK(p, "malloc");
-    memset(p->fill, 1, sizeof p->fill);
-    p->next = list;
-    list = p;
-  }
+  struct node *list = list_of_mib(mib);
   size_t full = resident_mib(lazy);
-  while (list) {
-    struct node *p = list;
-    list = p->next;
-    free(p);
-  }
+  list_free(list);
   unsigned long cycles = probe_cycles();
   double before = cpu();
   int i = 0;

@@ -7,13 +7,14 @@
  * library's lock of cached stacks in their hands; or a block in a key's destructor. (What they have is kept by us.)
  *
  * Beside them detached threads end, more than the C library keeps stacks for, and wait for that lock with signals
- * blocked. At first nothing is collected: what is kept of such threads must not grow with their number. Then leaks make
- * collections, whose stops must come to an end.
+ * blocked. Only so many are there at once, those that wait to end among them. At first nothing leaks: what is kept of
+ * such threads must not grow with their number. Then leaks make collections, whose stops must come to an end.
  */
 #include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "support/libc.h"
@@ -22,7 +23,7 @@
 #include "support/queue.h"
 
 enum { KEPT = 1 << 10, MOVES = 10000, BYTES = 40 };
-enum { BRIEF = 40, FIRST_SECONDS = 2, SECONDS = 4, MOST_GROWTH_KIB = 12 << 10 };
+enum { MOST_AT_ONCE = 40, FIRST_SECONDS = 2, SECONDS = 4, MOST_GROWTH_KIB = 12 << 10 };
 
 static mqd_t queue;
 static pthread_key_t at_end;
@@ -31,7 +32,7 @@ static atomic_bool busy;
 static void *kept[KEPT];
 static bool unseen;
 static int (*notify)(mqd_t, const struct sigevent *) = mq_notify;
-static atomic_uint calls, born, living;
+static atomic_uint calls, born;
 static atomic_bool leaking, done;
 
 /* Whoever looks at one place after the other, while this goes on, may find it in none. */
@@ -62,21 +63,27 @@ static void on_message(union sigval value) {
 static void *brief(void *arg) {
   free(malloc(100));
   nanosleep(&(struct timespec){0, 300000}, NULL);
-  atomic_fetch_sub(&living, 1);
   return arg;
 }
 
+static unsigned number_of_threads(void) {
+  struct stat tasks;
+  CHECK(stat("/proc/self/task", &tasks) == 0, "stat: %s", strerror(errno));
+  return (unsigned)tasks.st_nlink - 2;
+}
+
+/* Not counting the runtime's markers. */
 static void *make_brief(void *arg) {
+  unsigned most_at_once = MOST_AT_ONCE + (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
   pthread_attr_t detached;
   pthread_t t;
   pthread_attr_init(&detached);
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   while (!atomic_load(&done)) {
-    if (atomic_load(&living) >= BRIEF || pthread_create(&t, &detached, brief, NULL) != 0) {
+    if (number_of_threads() >= most_at_once || pthread_create(&t, &detached, brief, NULL) != 0) {
       nanosleep(&(struct timespec){0, 100000}, NULL);
       continue;
     }
-    atomic_fetch_add(&living, 1);
     atomic_fetch_add(&born, 1);
   }
   return arg;

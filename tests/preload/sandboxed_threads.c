@@ -1,6 +1,7 @@
 /*
  * A program of several threads, which come and go, that shuts itself in: from then on the kernel kills it for reading
- * directories and links, and for statx. Collections, which go on, do nothing of the kind.
+ * directories and links, and for statx. Collections, which go on, do nothing of the kind. The same in a fork's child
+ * whose first thread has ended before: the kernel leaves that one's sandbox as it was.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -10,8 +11,10 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "support/probe.h"
+#include "support/zombie.h"
 
 enum { ROUNDS = 300, GARBAGE = 200, BYTES = 1000 };
 
@@ -43,7 +46,7 @@ static bool shut_in(void) {
          syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
 }
 
-int main(void) {
+static int collect_shut_in(void) {
   pthread_t threads[2];
   for (int i = 0; i < 2; i++) CHECK(pthread_create(&threads[i], NULL, makes_brief, NULL) == 0, "pthread_create");
   collect();
@@ -54,6 +57,27 @@ int main(void) {
   }
   atomic_store(&done, true);
   for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  return 0;
+}
+
+static void *outlive_first(UNUSED void *arg) {
+  while (!is_zombie(getpid())) usleep(1000);
+  _exit(collect_shut_in());
+}
+
+static void be_child(void) {
+  pthread_t t;
+  CHECK(pthread_create(&t, NULL, outlive_first, NULL) == 0, "pthread_create");
+  pthread_exit(NULL);
+}
+
+int main(void) {
+  int status;
+  pid_t child = fork();
+  if (child == 0) be_child();
+  CHECK(waitpid(child, &status, 0) == child, "waitpid");
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) % 77 == 0, "the child: status %#x", (unsigned)status);
+  if (collect_shut_in() == 77) return 77;
   puts("ok");
   return 0;
 }

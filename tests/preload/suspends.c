@@ -13,7 +13,7 @@
 enum { SECONDS = 4, MAKERS = 3, STOPPED = MAKERS + 1, LIVE = 64 << 20 };
 
 static pthread_t threads[STOPPED + 1];
-static atomic_uint suspensions, forks, wanted;
+static atomic_uint suspensions, forks, wanted, begun;
 static atomic_uint answered[STOPPED];
 static _Thread_local int number = -1;
 static atomic_bool done;
@@ -37,6 +37,7 @@ static void be(int who) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGUSR1);
   pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+  atomic_fetch_add(&begun, 1);
 }
 
 static void *brief(void *arg) {
@@ -75,8 +76,10 @@ static void suspend_all(void) {
   atomic_fetch_add(&suspensions, 1);
 }
 
-/* It allocates nothing, since it may wait for a thread that has the registry. */
+/* It allocates nothing, since it may wait for a thread that has the registry. Nor does it wait for an answer of a
+ * thread that has not begun, and may be waiting for the registry with the signal blocked. */
 static void *suspender(void *arg) {
+  while (atomic_load(&begun) < STOPPED) nap();
   while (!atomic_load(&done)) {
     suspend_all();
     nap();

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "support/probe.h"
+#include "support/zombie.h"
 
 #define SECONDS 3
 #define CHILDREN 30
@@ -67,16 +68,6 @@ static void cached_stacks(void) {
 }
 
 static pid_t first; /* the thread whose end the survivor waits for */
-
-static bool is_zombie(pid_t tid) {
-  char path[64], line[256];
-  snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-  FILE *f = fopen(path, "r");
-  if (f == NULL) return true;
-  char *name_end = fgets(line, sizeof(line), f) != NULL ? strrchr(line, ')') : NULL;
-  fclose(f);
-  return name_end != NULL && name_end[2] == 'Z';
-}
 
 static void *survivor(void *arg) {
   while (!is_zombie(first)) continue;

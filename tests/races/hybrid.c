@@ -587,6 +587,24 @@ static void argument_from_grey_stack(void) {
   CHECK(becomes_within(&child_is_done, LONG_MS), "the thread does not run");
 }
 
+/* The runner has let the program go on and does not get the CPU: who allocates is held back from then on. */
+
+enum { RUSH_MS = 200, RUSH_BYTES = 4096, RUSH_MOST = 64 << 20 };
+static uint64_t rushed_bytes;
+
+static void rush(struct actor *a) {
+  for (uint64_t end = now_ms() + RUSH_MS; now_ms() < end; rushed_bytes += RUSH_BYTES)
+    CHECK(tri_alloc_noscan(RUSH_BYTES), "tri_alloc_noscan");
+}
+
+static void held_back_at_once(void) {
+  tri_set_gc_percent(100);
+  collect_to(TRI_RACE_FLIPPED);
+  act_now(WRITER, rush);
+  collect_from(TRI_RACE_FLIPPED);
+  CHECK(rushed_bytes < RUSH_MOST, "%u MiB in %d ms", (unsigned)(rushed_bytes >> 20), RUSH_MS);
+}
+
 /* X is in the buffer of a thread that has ended, and on another's black stack. */
 static void *pass_on(void *unused) {
   while (!atomic_load(&child_may_go_on)) nap();
@@ -708,6 +726,7 @@ static const struct scenario scenarios[] = {
     {"from global", from_global},
     {"argument", argument},
     {"argument from grey stack", argument_from_grey_stack},
+    {"held back at once", held_back_at_once},
     {"thread ends", thread_ends},
     {"scanned asleep", scanned_asleep},
     {"scanned by itself", scanned_by_itself},

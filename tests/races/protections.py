@@ -173,6 +173,11 @@ PROTECTIONS = [
                  "  tri_int_store_rel(&t->scan, TRI_SCAN_NONE);\n"),
                 ("gc/scanstack.c", "    if (tri_scanstack_is_due(t)) scan(t, t->sp);", "    scan(t, t->sp);")],
                [hybrid("scanned by itself", GREY)]),
+    Protection("PACES_LATE", "who is ahead of marking is held back from the first stop on",
+               [("gc/cycle.c", "    tri_beside_pace_stw(cycle.heap_start, cycle.expected_work);\n", ""),
+                ("gc/cycle.c", "  TRI_RACE_POINT(FLIPPED);\n",
+                 "  TRI_RACE_POINT(FLIPPED);\n  tri_beside_pace_stw(cycle.heap_start, cycle.expected_work);\n")],
+               [hybrid("held back at once")]),
     # Forking.
     Protection("FORK_TAKES_SIGNALS", "no handler interrupts the holder of the cycle lock or the registry outside the runtime",
                [("gc/signals.c", "  syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, &old, sizeof old);\n",

@@ -16,4 +16,16 @@ UNUSED static size_t proc_kib(const char *file, const char *name) {
   return kib;
 }
 
+/* The number in the line "NAME: N" of such a file; 0: none. */
+UNUSED static size_t proc_number(const char *file, const char *name) {
+  char line[256];
+  size_t n = 0;
+  FILE *f = fopen(file, "r");
+  CHECK(f, "%s", file);
+  while (fgets(line, sizeof line, f))
+    if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %zu", &n) == 1) break;
+  fclose(f);
+  return n;
+}
+
 #endif

@@ -31,13 +31,20 @@ Test(lead, follows_the_share_of_marking_that_is_done) {
   cr_expect_eq(lead_at(in, 1060 * MIB, 5000 * MIB), 5, "no more way than there is");
 }
 
+Test(lead, of_who_waits_follows_the_whole_way) {
+  struct tri_lead_input in = input();
+  in.ends_early = false;
+  cr_expect_eq(lead_at(in, 1032 * MIB, 500 * MIB), 0, "half of the way, half of the work");
+  cr_expect_eq(lead_at(in, 1034 * MIB, 500 * MIB), 2);
+  cr_expect_eq(lead_at(in, 1064 * MIB, 1000 * MIB), 0);
+  cr_expect_eq(lead_at(in, 1064 * MIB, 999 * MIB), 0);
+  cr_expect_eq(lead_at(in, 1068 * MIB, 5000 * MIB), 4, "no more room than to the goal");
+}
+
 /* Who assists is ahead by as much as makes it assist enough: the heap ends at the goal all the same. */
 Test(lead, is_an_eighth_of_the_room_at_the_goal) {
   struct tri_lead_input in = input();
   cr_expect_eq(lead_at(in, in.heap_goal, in.work_expected), 9);
-  in.ends_early = false;
-  cr_expect_eq(lead_at(in, in.heap_goal + MIB, in.work_expected), 0, "the slack");
-  cr_expect_eq(lead_at(in, in.heap_goal + 2 * MIB, in.work_expected), 2);
 }
 
 Test(lead, is_far_by_the_whole_way) {

@@ -1,6 +1,7 @@
 /* The list of mappings and which of their pages hold data, against mappings made here. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 
 #include "gc/maps.h"
 #include "gc/pages.h"
+#include "internal/pagemap.h"
+#include "support/zombie.h"
 
 enum { PAGES = 16 };
 
@@ -130,6 +133,30 @@ Test(maps, many_mappings) {
   cr_assert(tri_maps_each(look, &s));
   cr_assert_geq(s.calls, N);
   cr_assert(s.found.readable && s.found.lo == s.addr && s.found.hi == s.addr + page);
+}
+
+/* /proc/self has no memory to show then. */
+static void *see_memory(void *arg) {
+  struct search s = {.addr = (uintptr_t)&s};
+  uint64_t word;
+  (void)arg;
+  while (!is_zombie(getpid())) usleep(1000);
+  bool listed = tri_maps_each(look, &s) && s.found.writable;
+  off_t at = (off_t)((uintptr_t)&s / page * sizeof word);
+  bool mapped = pread(tri_pagemap_open(), &word, sizeof word, at) == sizeof word && word >> 63 == 1;
+  _exit(listed + 2 * mapped);
+}
+
+Test(maps, first_thread_has_ended) {
+  int status;
+  pid_t child = fork();
+  if (child == 0) {
+    pthread_t t;
+    if (pthread_create(&t, NULL, see_memory, NULL) == 0) pthread_exit(NULL);
+    _exit(0);
+  }
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 3, "status %x", (unsigned)status);
 }
 
 static struct {

@@ -81,12 +81,12 @@ static unsigned room_length(const struct tri_mcache *c, unsigned spanclass) {
 /* A class of few slots to a span that asks the central again and again takes more each time; what it did not use goes
  * back when its thread ends, pages and all. */
 Test(mcache, a_busy_class_takes_several_spans_at_once) {
-  enum { SPANS = 64 };
+  enum { SPANS = 40 };
   unsigned c = scan_class(1024), slots = tri_class_nelems[c / 2];
   struct tri_mspan *listed[SPANS];
   for (int i = 0; i < SPANS; i++) listed[i] = tri_mcentral_acquire(c, b.token, 1);
   for (int i = 0; i < SPANS; i++) tri_mcentral_release(listed[i]);
-  unsigned expected[] = {1, 2, 4, 8, 16, 16};
+  unsigned expected[] = {1, 2, 4, 8, 8, 8}; /* 128 KiB */
   for (unsigned i = 0; i < TRI_ARRAY_LEN(expected); i++) {
     alloc(&a, c);
     cr_assert_eq(room_length(&a, c), expected[i] - 1, "visit %u", i);
@@ -95,9 +95,9 @@ Test(mcache, a_busy_class_takes_several_spans_at_once) {
   }
   cr_assert_eq(nspans(), SPANS);
   alloc(&a, c);
-  cr_assert_eq(room_length(&a, c), 15);
+  cr_assert_eq(room_length(&a, c), 7);
   tri_mcache_release(&a);
-  cr_assert_eq(nspans(), SPANS - 15, "untouched spans are not kept");
+  cr_assert_eq(nspans(), SPANS - 7, "untouched spans are not kept");
 }
 
 Test(mcache, large_slots_come_in_small_batches) {
@@ -115,7 +115,7 @@ Test(mcache, large_slots_come_in_small_batches) {
 Test(mcache, init_has_no_room_anywhere) {
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++) {
     cr_assert_eq(~a.hot[i].group->alloc & a.hot[i].valid, 0);
-    cr_assert(a.cls[i].span == NULL && a.cls[i].room == NULL && a.hot[i].nhints == 0);
+    cr_assert(a.cls[i].span == NULL && a.cls[i].room == NULL && a.hot[i].top->bit == 0);
   }
   uint64_t token = a.token;
   cr_assert_eq(token & (((uint64_t)1 << 48) - 1), (uintptr_t)&a);
@@ -160,10 +160,9 @@ Test(mcache, a_hint_is_only_a_hint) {
   uintptr_t x = alloc(&a, c), y = alloc(&a, c), z = alloc(&a, c);
   own_free(&a, x);
   own_free(&a, y);
-  a.hints[c][a.hot[c].nhints++ % TRI_MCACHE_HINTS] =
-      (struct tri_mcache_hint){a.hints[c][0].group, (uint64_t)1 << (z - x) / 64, z}; /* z is in use */
+  *++a.hot[c].top = (struct tri_mcache_hint){a.hints[c][1].group, (uint64_t)1 << (z - x) / 64, z}; /* z is in use */
   cr_assert_eq(alloc(&a, c), x, "the lowest");
-  cr_assert_eq(a.hot[c].nhints, 0);
+  cr_assert_eq(a.hot[c].top, a.hints[c]);
   cr_assert_eq(alloc(&a, c), y);
   cr_assert_neq(alloc(&a, c), z, "handed out twice");
 }
@@ -175,19 +174,20 @@ Test(mcache, who_gives_a_span_up_forgets_the_hints) {
   unsigned kept = KEEP_BYTES / (unsigned)(pages * TRI_PAGE_SIZE);
   for (unsigned i = 0; i < kept + 2; i++) p[i] = alloc(&a, c);
   for (unsigned i = 0; i < kept; i++) own_free(&a, p[i]);
-  cr_assert_gt(a.hot[c].nhints, 0);
+  cr_assert_gt(a.hot[c].top, a.hints[c]);
   own_free(&a, p[kept]);
-  cr_assert_eq(a.hot[c].nhints, 0, "the last one's span died");
+  cr_assert_eq(a.hot[c].top, a.hints[c], "the last one's span died");
 }
 
-Test(mcache, hints_beyond_their_number_are_forgotten) {
+Test(mcache, frees_beyond_the_room_for_hints_are_found_in_the_bitmap) {
   unsigned c = scan_class(16);
   enum { N = TRI_MCACHE_HINTS + 24 };
   uintptr_t p[N];
   for (int i = 0; i < N; i++) p[i] = alloc(&a, c);
   for (int i = 0; i < N; i++) own_free(&a, p[i]);
-  for (int i = N - 1; i >= N - TRI_MCACHE_HINTS; i--) cr_assert_eq(alloc(&a, c), p[i]);
-  cr_assert_eq(alloc(&a, c), p[0], "then the bitmap");
+  for (int i = TRI_MCACHE_HINTS - 1; i >= 0; i--) cr_assert_eq(alloc(&a, c), p[i]);
+  for (int i = TRI_MCACHE_HINTS; i < N; i++) cr_assert_eq(alloc(&a, c), p[i], "each once, the lowest first");
+  cr_assert_eq(alloc(&a, c), p[N - 1] + 16);
 }
 
 /* [CACHE-2] */
@@ -201,7 +201,7 @@ Test(mcache, a_full_span_comes_back_when_its_owner_frees) {
   cr_assert(!s->full && s->room == TRI_ROOM_LISTED && a.cls[c].room == s);
   cr_assert_eq(alloc(&a, c), p[3], "by its hint");
   own_free(&a, p[3]);
-  a.hot[c].nhints = 0;
+  a.hot[c].top = a.hints[c];
   while (a.cls[c].span != s) alloc(&a, c);
   cr_assert(s->room == TRI_ROOM_NONE && a.cls[c].room == NULL);
   cr_assert_eq(nspans(), 2);
@@ -342,7 +342,7 @@ Test(mcache, discard_forgets_every_span_at_once) {
   cr_assert(a.token != token && s->owner == token);
   cr_assert(a.inbox == 0 && a.live_delta == 0 && a.gross_bytes == 0 && a.empty_bytes == 0);
   for (unsigned i = 0; i < TRI_NUM_SPANCLASSES; i++)
-    cr_assert(a.cls[i].span == NULL && a.cls[i].room == NULL && a.hot[i].nhints == 0 && a.hot[i].valid == 0);
+    cr_assert(a.cls[i].span == NULL && a.cls[i].room == NULL && a.hot[i].top->bit == 0 && a.hot[i].valid == 0);
   tri_mcentral_flip_stw();
   tri_state.sweepgen += 2;
   cr_assert_eq(tri_mheap_span_of(alloc(&a, c)), tri_mheap_span_of(alloc(&a, c)), "from a swept span");

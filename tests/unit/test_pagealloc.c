@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "alloc/os.h"
-#include "alloc/pagealloc_types.h"
+#include "alloc/pagebits.h"
 
 #define CHUNK ((size_t)TRI_CHUNK_PAGES)
 
@@ -176,4 +176,40 @@ Test(pagealloc, check_sees_a_wrong_summary, .signal = SIGABRT) {
   tri_pagealloc_check(&pa);
   pa.sum[1][1].max--;
   tri_pagealloc_check(&pa);
+}
+
+static void set_pages(struct tri_chunk_bits *c, unsigned lo, unsigned hi, bool in_use) {
+  for (unsigned at = lo; at < hi; at++) {
+    uint64_t bit = (uint64_t)1 << (at % 64);
+    c->inuse[at / 64] = in_use ? c->inuse[at / 64] | bit : c->inuse[at / 64] & ~bit;
+  }
+}
+
+static bool all_are(const struct tri_chunk_bits *c, unsigned lo, unsigned hi, bool in_use) {
+  for (unsigned at = lo; at < hi; at++)
+    if ((c->inuse[at / 64] >> (at % 64) & 1) != in_use) return false;
+  return true;
+}
+
+/* The summary that follows from the one before is the one that looking at all of the chunk gives. */
+Test(pagebits, a_summary_follows_from_the_one_before) {
+  unsigned changes = 0;
+  for (unsigned seed = 1; seed <= 64; seed++) {
+    struct tri_chunk_bits c = {0};
+    struct tri_page_sum sum = tri_chunk_summarise(&c);
+    srand(seed);
+    for (unsigned i = 0; i < 20000; i++) {
+      unsigned lo = (unsigned)rand() % TRI_CHUNK_PAGES, most = 1u << rand() % 10;
+      unsigned hi = lo + 1 + (unsigned)rand() % (unsigned)tri_min(most, TRI_CHUNK_PAGES - lo);
+      bool in_use = (c.inuse[lo / 64] >> (lo % 64) & 1) != 0;
+      if (!all_are(&c, lo, hi, in_use)) continue;
+      set_pages(&c, lo, hi, !in_use);
+      sum = tri_chunk_resummarise(&c, sum, lo, hi, in_use);
+      struct tri_page_sum whole = tri_chunk_summarise(&c);
+      cr_assert(sum.start == whole.start && sum.max == whole.max && sum.end == whole.end,
+                "seed %u, change %u, [%u, %u)", seed, i, lo, hi);
+      changes++;
+    }
+  }
+  cr_assert_gt(changes, 100000);
 }

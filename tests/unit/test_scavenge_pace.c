@@ -20,9 +20,10 @@ static struct tri_scavenge_input input(void) {
 
 Test(scavenge_pace, constants_are_gos) {
   struct tri_scavenge_rhythm r;
-  tri_scavenge_rhythm_init(&r);
+  tri_scavenge_rhythm_init(&r, 1);
   cr_expect_eq(TRI_SCAVENGE_RETAIN_PERCENT, 10);
   cr_expect_eq(TRI_SCAVENGE_REDUCE_PERCENT, 5);
+  cr_expect_eq(TRI_SCAVENGE_CPU_PERCENT, 1);
   cr_expect_eq(TRI_SCAVENGE_QUANTUM, 65536);
   cr_expect_eq(TRI_SCAVENGE_WORK_MIN_NS, 1000000);
   cr_expect_eq(TRI_SCAVENGE_COOLDOWN_NS, 5000000000);
@@ -32,13 +33,12 @@ Test(scavenge_pace, constants_are_gos) {
   cr_expect_eq(r.controller.max, 1000);
 }
 
-/* Go has 3.2e6, 0.001 and 1: a gigabyte takes longer than ten seconds with them, on two CPUs. */
-Test(scavenge_pace, three_constants_are_not) {
+/* Go has 3.2e6 and 0.001: a gigabyte takes longer than ten seconds with them, on two CPUs. */
+Test(scavenge_pace, two_constants_are_not) {
   struct tri_scavenge_rhythm r;
-  tri_scavenge_rhythm_init(&r);
+  tri_scavenge_rhythm_init(&r, 1);
   cr_expect_eq(r.controller.ti, 3.2e7);
   cr_expect_eq(r.work_per_sleep, 0.01);
-  cr_expect_eq(TRI_SCAVENGE_CPU_PERCENT, 1.25);
 }
 
 Test(scavenge_pace, keeps_what_the_heap_will_use_and_a_tenth) {
@@ -108,7 +108,7 @@ Test(scavenge_pace, as_go_in_a_steady_state) {
 
 static double settle(int procs, int64_t work_ns, int64_t late_ns) {
   struct tri_scavenge_rhythm r;
-  tri_scavenge_rhythm_init(&r);
+  tri_scavenge_rhythm_init(&r, procs);
   double worked = 0, slept = 0;
   for (int i = 0; i < 3000; i++) {
     int64_t sleep_ns = tri_scavenge_sleep_ns(&r, work_ns) + late_ns;
@@ -120,19 +120,19 @@ static double settle(int procs, int64_t work_ns, int64_t late_ns) {
   return worked / (worked + slept) / procs;
 }
 
-Test(scavenge_pace, takes_its_share_of_the_cpus) {
-  cr_expect_float_eq(settle(1, 2 * MS, 0), 0.0125, 0.002);
-  cr_expect_float_eq(settle(2, 2 * MS, 0), 0.0125, 0.002);
-  cr_expect_float_eq(settle(16, 2 * MS, 0), 0.0125, 0.002);
-  cr_expect_float_eq(settle(2, 2 * MS, 5 * MS), 0.0125, 0.002, "sleeps that last too long are made up for");
+Test(scavenge_pace, takes_one_percent_of_the_cpus) {
+  cr_expect_float_eq(settle(1, 2 * MS, 0), 0.01, 0.002);
+  cr_expect_float_eq(settle(2, 2 * MS, 0), 0.01, 0.002);
+  cr_expect_float_eq(settle(16, 2 * MS, 0), 0.01, 0.002);
+  cr_expect_float_eq(settle(2, 2 * MS, 5 * MS), 0.01, 0.002, "sleeps that last too long are made up for");
 }
 
 /* From the third second on no sleep is much longer than another, so memory goes back at an even rate. */
 Test(scavenge_pace, works_evenly) {
   for (int procs = 1; procs <= 16; procs *= 2) {
     struct tri_scavenge_rhythm r;
-    tri_scavenge_rhythm_init(&r);
-    int64_t even = MS * 79 / procs;
+    tri_scavenge_rhythm_init(&r, procs);
+    int64_t even = MS * 99 / procs;
     for (int64_t now = 0; now < 20000 * MS;) {
       int64_t sleep_ns = tri_scavenge_sleep_ns(&r, MS);
       tri_scavenge_slept(&r, MS, sleep_ns, procs);
@@ -146,33 +146,33 @@ Test(scavenge_pace, works_evenly) {
 
 Test(scavenge_pace, short_runs_count_as_a_millisecond) {
   struct tri_scavenge_rhythm r;
-  tri_scavenge_rhythm_init(&r);
+  tri_scavenge_rhythm_init(&r, 1);
   cr_expect_eq(tri_scavenge_sleep_ns(&r, 1), 100 * MS);
   cr_expect_eq(tri_scavenge_sleep_ns(&r, 3 * MS), 300 * MS);
-  cr_expect_lt(settle(1, MS / 10, 0), 0.0014);
+  cr_expect_lt(settle(1, MS / 10, 0), 0.0011);
 }
 
 Test(scavenge_pace, failed_control_pauses_five_seconds) {
   struct tri_scavenge_rhythm r;
-  tri_scavenge_rhythm_init(&r);
+  tri_scavenge_rhythm_init(&r, 1);
   r.controller.integral = INFINITY;
   tri_scavenge_slept(&r, MS, 100 * MS, 2);
-  cr_expect_eq(r.work_per_sleep, TRI_SCAVENGE_START_RATIO);
+  cr_expect_eq(r.work_per_sleep, 2 * TRI_SCAVENGE_START_RATIO);
   cr_expect_eq(r.cooldown_ns, 5000 * MS);
   tri_scavenge_slept(&r, MS, 3999 * MS, 2);
   cr_expect_eq(r.cooldown_ns, 1000 * MS);
-  cr_expect_eq(r.controller.integral, TRI_SCAVENGE_START_RATIO);
+  cr_expect_eq(r.controller.integral, 2 * TRI_SCAVENGE_START_RATIO);
   tri_scavenge_slept(&r, MS, 3999 * MS, 2);
   cr_expect_eq(r.cooldown_ns, 0);
   tri_scavenge_slept(&r, MS, 3999 * MS, 2);
-  cr_expect_neq(r.controller.integral, TRI_SCAVENGE_START_RATIO);
+  cr_expect_neq(r.controller.integral, 2 * TRI_SCAVENGE_START_RATIO);
 }
 
 /* Who was stopped for hours does not work for minutes to make up for it. */
 Test(scavenge_pace, a_long_sleep_counts_as_ten_seconds) {
   struct tri_scavenge_rhythm r, s;
-  tri_scavenge_rhythm_init(&r);
-  tri_scavenge_rhythm_init(&s);
+  tri_scavenge_rhythm_init(&r, 1);
+  tri_scavenge_rhythm_init(&s, 1);
   tri_scavenge_slept(&r, MS, 10000 * MS, 2);
   tri_scavenge_slept(&s, MS, 50000000 * MS, 2);
   cr_expect_eq(r.controller.integral, s.controller.integral);

@@ -7,7 +7,8 @@ Test(sizeclass, known_values) {
   cr_assert_eq(tri_class_size[1], 8);
   cr_assert_eq(tri_class_size[5], 48);
   cr_assert_eq(tri_class_size[35], 1408);
-  cr_assert_eq(tri_class_pages[35], 2);
+  cr_assert_eq(tri_class_pages[26], 2 * 1, "two of Go's");
+  cr_assert_eq(tri_class_pages[35], 2, "one of Go's");
   cr_assert_eq(tri_class_size[65], 27264);
   cr_assert_eq(tri_class_pages[65], 10);
   cr_assert_eq(tri_class_size[67], TRI_MAX_SMALL);
@@ -21,6 +22,16 @@ Test(sizeclass, sizes_grow_and_fill_their_spans) {
     cr_assert_leq(tri_class_nelems[c], 1024);
     cr_assert_leq(span % tri_class_size[c], span / 8, "class %u wastes more than an eighth", c);
   }
+}
+
+/* Up to 1 KiB Go's spans are single pages. */
+Test(sizeclass, spans_of_few_small_slots_are_two_pages) {
+  for (unsigned c = 1; tri_class_size[c] <= 1024; c++) {
+    bool few = 2 * TRI_PAGE_SIZE / tri_class_size[c] <= 64;
+    cr_assert_eq(tri_class_pages[c], few ? 2 : 1, "class %u", c);
+  }
+  cr_assert_eq(tri_class_pages[44], 1, "4096 bytes");
+  cr_assert_eq(tri_class_pages[67], 4, "32768 bytes");
 }
 
 Test(sizeclass, lookup_gives_the_smallest_class_that_fits) {
