@@ -7,8 +7,8 @@
  * library's lock of cached stacks in their hands; or a block in a key's destructor. (What they have is kept by us.)
  *
  * Beside them detached threads end, more than the C library keeps stacks for, and wait for that lock with signals
- * blocked. Only so many are there at once, those that wait to end among them. At first nothing leaks: what is kept of
- * such threads must not grow with their number. Then leaks make collections, whose stops must come to an end.
+ * blocked. Only so many of either are there at once, those that wait to end among them. At first nothing leaks: what is
+ * kept of such threads must not grow with their number. Then leaks make collections, whose stops must come to an end.
  */
 #include <mqueue.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@
 #include "support/queue.h"
 
 enum { KEPT = 1 << 10, MOVES = 10000, BYTES = 40 };
-enum { MOST_AT_ONCE = 40, FIRST_SECONDS = 2, SECONDS = 4, MOST_GROWTH_KIB = 12 << 10 };
+enum { MOST_AT_ONCE = 40, MOST_ON_THEIR_WAY = 40, FIRST_SECONDS = 2, SECONDS = 4, MOST_GROWTH_KIB = 12 << 10 };
 
 static mqd_t queue;
 static pthread_key_t at_end;
@@ -73,14 +73,17 @@ static unsigned number_of_threads(void) {
 }
 
 /* Not counting the runtime's markers. */
+static bool enough_at_once(unsigned most) {
+  return number_of_threads() >= most + (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static void *make_brief(void *arg) {
-  unsigned most_at_once = MOST_AT_ONCE + (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
   pthread_attr_t detached;
   pthread_t t;
   pthread_attr_init(&detached);
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   while (!atomic_load(&done)) {
-    if (number_of_threads() >= most_at_once || pthread_create(&t, &detached, brief, NULL) != 0) {
+    if (enough_at_once(MOST_AT_ONCE) || pthread_create(&t, &detached, brief, NULL) != 0) {
       nanosleep(&(struct timespec){0, 100000}, NULL);
       continue;
     }
@@ -98,6 +101,8 @@ static void *give(void) {
 static void *post(void *arg) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_message};
   for (unsigned i = 0; !atomic_load(&done); i++) {
+    while (i - atomic_load(&calls) >= MOST_ON_THEIR_WAY || enough_at_once(MOST_AT_ONCE + MOST_ON_THEIR_WAY))
+      nanosleep(&(struct timespec){0, 50000}, NULL); /* their threads wait for a CPU */
     if (i % 2 && !atomic_load(&gift)) atomic_store(&gift, unseen ? kept[i / 2 % KEPT] = give() : give());
     if (!unseen) event.sigev_value.sival_ptr = give();
     while (notify(queue, &event) != 0) nanosleep(&(struct timespec){0, 50000}, NULL); /* one is still on its way */
