@@ -50,6 +50,7 @@ enum { NOT_STARTED, STARTED, REFUSED };
 static tri_aint thread_state;
 static tri_aint serving;  /* 1 while a thread collects for want of a collector thread */
 static tri_aint starting; /* 1 while one thread starts the others */
+static TRI_TLS bool is_starter;
 static size_t stress_bytes;
 static tri_aword stress_mark; /* total_alloc at the last stress request */
 
@@ -125,6 +126,7 @@ static void collector_main(void *arg) {
 void tri_collector_start(void) {
   if (tri_int_load_acq(&thread_state) != NOT_STARTED || tri_pthread_creating()) return;
   if (!tri_int_cas_acq_rel(&starting, 0, 1)) return;
+  is_starter = true;
   if (tri_int_load_acq(&thread_state) == NOT_STARTED) {
     bool exec_before = tri_exec_is_under_way(), ok = tri_worker_spawn(collector_main, NULL);
     if (ok || !(exec_before || tri_exec_is_under_way())) {
@@ -132,6 +134,7 @@ void tri_collector_start(void) {
       tri_int_store_rel(&thread_state, ok ? STARTED : REFUSED);
     }
   }
+  is_starter = false;
   tri_int_store_rel(&starting, 0);
   tri_monitor_start();
 }
@@ -234,10 +237,11 @@ static void wait_if_behind(void) {
   wait_while_held_up();
 }
 
-/* Or is about to: the collector's thread may be long in coming where CPUs are scarce. */
+/* Or is about to: the collector's thread may be long in coming where CPUs are scarce. Who makes it, and allocates in
+ * the C library meanwhile, would wait for itself. */
 static bool somebody_serves(void) {
   return tri_int_load_acq(&thread_state) == STARTED || tri_int_load_rlx(&serving) != 0 ||
-         tri_int_load_rlx(&starting) != 0;
+         (tri_int_load_rlx(&starting) != 0 && !is_starter);
 }
 
 /* Neither free() nor the end of a thread starts a thread or runs a cycle, nor does what pthread_create allocates. In a
@@ -274,6 +278,7 @@ void tri_collector_after_fork(void) {
   tri_hugepages_after_fork();
   tri_int_store_rel(&thread_state, NOT_STARTED);
   tri_int_store_rel(&starting, 0);
+  is_starter = false;
   tri_int_store_rel(&serving, 0);
   tri_int_store_rel(&served, tri_int_load_rlx(&wanted));
 }
