@@ -521,6 +521,12 @@ size_t tri_mheap_release_some(size_t min_bytes, size_t retain_bytes, size_t most
   return release(&r, retain_bytes);
 }
 
+void tri_mheap_await_release(void) {
+  tri_lock_acquire(&heap.lock);
+  wait_for_release();
+  tri_lock_release(&heap.lock);
+}
+
 void tri_mheap_set_most_retained(size_t bytes, bool give_back) {
   tri_int_store_rlx(&heap.gives_back, give_back);
   tri_store_rlx(&heap.most_retained, bytes);

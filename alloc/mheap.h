@@ -50,6 +50,8 @@ size_t tri_mheap_release_free(size_t min_bytes, size_t retain_bytes);
 /* The same, at most most_bytes (and a run of min_bytes), and nothing from chunks of 4 MiB that are in use but for a
  * 32nd: their huge pages are better kept whole. For who does it bit by bit. */
 size_t tri_mheap_release_some(size_t min_bytes, size_t retain_bytes, size_t most_bytes);
+/* Returns when what another thread was giving back is given back: the calls above pass such pages by. */
+void tri_mheap_await_release(void);
 /* From now on an allocation that takes spans and kept free runs above this gives free runs back at once (SIZE_MAX: none
  * does), and one for which the heap grows does so above the other. Any thread; takes no lock. */
 void tri_mheap_set_most_retained(size_t bytes, bool give_back); /* give_back false: tri_mheap_is_short only */

@@ -216,6 +216,7 @@ uint64_t tri_scavenger_release_all(void) {
   } while (piece);
   enter();
   released += tri_mheap_release_free(TRI_PAGE_SIZE, 0); /* in nearly full chunks */
+  tri_mheap_await_release();                            /* the monitor's last piece */
   leave();
   return released;
 }

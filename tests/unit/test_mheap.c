@@ -547,6 +547,29 @@ static void *release_once(void *arg) {
   return NULL;
 }
 
+static void *release_a_piece(void *arg) {
+  tri_mheap_release_some(MIB, 0, 8 * MIB);
+  return NULL;
+}
+
+/* What another thread gives back as the last piece is not counted as kept. The delays let some round look meanwhile. */
+Test(mheap, release_ends_with_pieces_of_others, .timeout = 60) {
+  cr_assert(tri_mheap_init(64 * MIB));
+  for (unsigned round = 0; round < 60; round++) {
+    pthread_t t;
+    struct tri_mspan *s = span(PAGES(8 * MIB));
+    cr_assert_not_null(s);
+    memset((void *)s->base, 1, 8 * MIB);
+    tri_mheap_free_span(s, false);
+    cr_assert_eq(pthread_create(&t, NULL, release_a_piece, NULL), 0);
+    usleep(round * 10);
+    tri_mheap_release_free(TRI_PAGE_SIZE, 0);
+    tri_mheap_await_release();
+    cr_assert_eq(stats().free_bytes, 0, "%zu bytes kept in round %u", stats().free_bytes, round);
+    pthread_join(t, NULL);
+  }
+}
+
 /* Pieces of 8 MiB take the kernel a while: the allocation meets one under way nearly every time. */
 Test(mheap, allocation_waits_for_pages_under_way, .timeout = 60) {
   cr_assert(tri_mheap_init(64 * MIB));
