@@ -234,12 +234,22 @@ static bool is_missing(const struct tri_thread *t, unsigned request) {
   return t != tri_self && tri_int_load_acq(&t->acked_stop) != request && t->excused_stop != request;
 }
 
+/* One line, however many they are. */
 static void report_slow(unsigned request) {
-  for (struct tri_thread *t = tri_thread_first(); t; t = t->next)
-    if (is_missing(t, request))
-      tri_warn(
-          "stopping the world has taken over five seconds; thread %d has not stopped (%s); waiting on", t->tid,
-          tri_int_load_rlx(&t->in_runtime) ? "inside the runtime" : "signal not delivered: blocked, or in the kernel");
+  const struct tri_thread *first = NULL;
+  unsigned n = 0;
+  for (struct tri_thread *t = tri_thread_first(); t; t = t->next) {
+    if (!is_missing(t, request)) continue;
+    if (!first) first = t;
+    n++;
+  }
+  if (!first) return;
+  const char *why = "signal not delivered: blocked, or in the kernel";
+  if (tri_int_load_rlx(&first->in_runtime)) why = "inside the runtime";
+  char others[32] = "";
+  if (n > 1) tri_format(others, sizeof others, " and %u others", n - 1);
+  tri_warn("stopping the world has taken over five seconds; thread %d%s has not stopped (%s); waiting on", first->tid,
+           others, why);
 }
 
 static void report_if_due(unsigned request) {
