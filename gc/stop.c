@@ -247,8 +247,8 @@ static void report_slow(unsigned request) {
   const char *why = "signal not delivered: blocked, or in the kernel";
   if (tri_int_load_rlx(&first->in_runtime)) why = "inside the runtime";
   char others[32] = "";
-  if (n > 1) tri_format(others, sizeof others, " and %u others", n - 1);
-  tri_warn("stopping the world has taken over five seconds; thread %d%s has not stopped (%s); waiting on", first->tid,
+  if (n > 1) tri_format(others, sizeof others, " and %u more", n - 1);
+  tri_warn("stopping the world has taken over five seconds; thread %d%s: not stopped (%s); waiting on", first->tid,
            others, why);
 }
 
